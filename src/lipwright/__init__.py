@@ -1,0 +1,1 @@
+"""Lipwright: the open lip-sync engine."""

@@ -1,0 +1,1 @@
+"""Puts the drawn mouth back into its frame."""

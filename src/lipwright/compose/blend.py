@@ -1,0 +1,24 @@
+"""The drawn area over the frame, and nothing else touched."""
+
+import cv2
+import numpy as np
+
+
+def paste(frame: np.ndarray, pixels: np.ndarray, mask: np.ndarray, x: int, y: int) -> np.ndarray:
+    """Blend a patch into a copy of the frame.
+
+    Where the mask is 0 the result equals the frame bit for bit: patch and frame share the same pixel grid.
+
+    Args:
+        frame: (H, W, 3) uint8 RGB; not written to.
+        pixels: (h, w, 3) uint8 RGB patch.
+        mask: (h, w) float32, 0..1.
+        x, y: the patch's first pixel in the frame.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    out = frame.copy()
+    area = out[y : y + mask.shape[0], x : x + mask.shape[1]]
+    area[:] = cv2.blendLinear(np.ascontiguousarray(area), pixels, 1 - mask, mask)
+    return out

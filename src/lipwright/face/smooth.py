@@ -1,0 +1,66 @@
+"""Takes the tracker's jitter off a mesh without delaying it: symmetric filters, never across a cut or a gap."""
+
+import numpy as np
+
+from lipwright.facespace import STABLE, fit_pose
+
+HEAD_FRAMES = 1.2  # standard deviation, in frames, of the Gaussian over the head's pose
+SHAPE_WINDOW = np.array((-3, 12, 17, 12, -3), np.float32) / 35  # Savitzky-Golay, 5 frames, order 2: keeps peaks
+
+
+def smooth(points: np.ndarray, cuts: np.ndarray) -> np.ndarray:
+    """Smooth each unbroken run on its own.
+
+    Args:
+        points: (F, 478, 3) float32 pixels, NaN where absent.
+        cuts: (F,) bool, True where a shot starts.
+
+    Returns:
+        (F, 478, 3) float32, NaN where absent.
+    """
+    out = points.copy()
+    for run in runs(~np.isnan(points[:, 0, 0]), cuts):
+        if run.stop - run.start >= len(SHAPE_WINDOW):
+            out[run] = _smooth_run(points[run])
+    return out
+
+
+def runs(present: np.ndarray, cuts: np.ndarray) -> list[slice]:
+    """Stretches of present frames without a cut inside. (F,) bool each."""
+    breaks = np.flatnonzero(np.diff(present.astype(np.int8), prepend=0, append=0) != 0)
+    found = []
+    for start, stop in breaks.reshape(-1, 2):
+        inner = start + 1 + np.flatnonzero(cuts[start + 1 : stop])
+        edges = [start, *inner, stop]
+        found += [slice(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return found
+
+
+def _smooth_run(points: np.ndarray) -> np.ndarray:
+    """Shape lightly in face space, then the stable points' motion more strongly.
+
+    Whatever slow correction the head needs is a shift of the whole mesh: only the jitter that all stable points share
+    is removed, so that lips keep their own fast motion.
+    """
+    pose = fit_pose(points[:, STABLE])
+    shape = pose.to_frame(_convolve(pose.to_face(points), SHAPE_WINDOW))
+    middle = shape[:, STABLE].mean(1)
+    reach = np.arange(-4, 5)
+    kernel = np.exp(-0.5 * np.square(reach / HEAD_FRAMES)).astype(np.float32)
+    steadied = _convolve(_convolve(middle, SHAPE_WINDOW), kernel / kernel.sum())
+    residual = middle - steadied
+    # A real movement is larger than jitter: hand it back in full.
+    limit = 0.004 * np.linalg.norm(shape[:, 33] - shape[:, 263], axis=1, keepdims=True)
+    jitter = residual / (1 + np.square(np.linalg.norm(residual, axis=1, keepdims=True) / limit))
+    return shape - jitter[:, None]
+
+
+def _convolve(values: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """Symmetric filter along axis 0; borders repeat the end values."""
+    half = len(kernel) // 2
+    pad = [(half, half)] + [(0, 0)] * (values.ndim - 1)
+    padded = np.pad(values, pad, mode="edge")
+    out = np.zeros_like(values)
+    for i, weight in enumerate(kernel):
+        out += weight * padded[i : i + len(values)]
+    return out

@@ -1,0 +1,1 @@
+"""Draws the target mouth into a frame."""

@@ -1,0 +1,164 @@
+"""Teeth, tongue and dark between the target lips.
+
+A look into the person's own mouth is laid under the lips. What it does not cover is made: dark, a little lighter where
+a tongue lies.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import cv2
+import numpy as np
+
+from lipwright.facespace import INNER_RING, STABLE, triangles
+from lipwright.render.bank import NOSE_BASE, MouthView
+from lipwright.render.mesh import STRIP, sampling_map
+
+CLOSED = 0.006  # eye distances; under it there is nothing to fill
+THROAT = np.array((0.26, 0.11, 0.11), np.float32)  # of the skin's colour
+TONGUE = np.array((0.30, 0.10, 0.11), np.float32)
+TONE_GAIN = (0.6, 1.45)
+UPPER_MIDDLE, LOWER_MIDDLE = (82, 13, 312), (87, 14, 317)
+
+
+@dataclass(frozen=True, slots=True)
+class Mouth:
+    """The target mouth on the frame it is drawn on.
+
+    Args:
+        mesh: (478, 2) float32 the frame's own mesh, pixels.
+        target: (478, 2) float32 the mesh after the warp.
+        tone: (3,) float32 skin colour around the mouth, RGB.
+    """
+
+    mesh: np.ndarray
+    target: np.ndarray
+    tone: np.ndarray
+
+
+def fill_cavity(canvas: np.ndarray, origin: tuple[int, int], mouth: Mouth, view: MouthView | None) -> None:
+    """Draw the cavity into a picture, in place.
+
+    Args:
+        canvas: (H, W, 3) uint8 RGB, the warped area of the frame.
+        origin: frame x, y of the canvas's first pixel.
+        mouth: where and in which light.
+        view: a look into the mouth from the bank, None when it has none.
+    """
+    ring = mouth.target[list(INNER_RING)] - origin
+    eyes = float(np.linalg.norm(mouth.mesh[33] - mouth.mesh[263]))
+    down, gap = _axis(mouth.target)
+    if gap < CLOSED * eyes:
+        return
+    soft = max(0.6, 0.008 * eyes)
+    pad = int(3 * soft) + 2
+    x0, y0 = np.maximum(np.floor(ring.min(0)).astype(int) - pad, 0)
+    x1, y1 = np.minimum(np.ceil(ring.max(0)).astype(int) + pad, canvas.shape[1::-1])
+    if x1 <= x0 or y1 <= y0:
+        return
+    corner = np.array((x0, y0), np.float32)
+    area = canvas[y0:y1, x0:x1]
+    inside = _soft_polygon(ring - corner, area.shape[:2], soft)
+    depth = _depth(mouth.target, origin + corner, area.shape[:2], down, gap)
+    drawn = _made(mouth.tone, inside, depth)
+    if view is not None:
+        _lay_view(drawn, mouth, view, origin + corner)
+    # Just opening: let the cavity come in with the first half percent instead of popping up.
+    weight = inside[..., None] * min(1.0, (gap / eyes - CLOSED) / CLOSED)
+    area[:] = np.clip(area + (drawn - area) * weight + 0.5, 0, 255).astype(np.uint8)
+
+
+def _axis(mesh: np.ndarray) -> tuple[np.ndarray, float]:
+    """Direction down the face (unit vector), and the gap between the lips along it in pixels."""
+    down = mesh[152] - mesh[168]
+    down = down / max(float(np.linalg.norm(down)), 1e-6)
+    gap = float((mesh[list(LOWER_MIDDLE)] - mesh[list(UPPER_MIDDLE)]).mean(0) @ down)
+    return down, gap
+
+
+def _soft_polygon(ring: np.ndarray, size: tuple[int, int], soft: float) -> np.ndarray:
+    mask = np.zeros(size, np.uint8)
+    cv2.fillPoly(mask, [np.round(ring * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+    return cv2.GaussianBlur(mask, (0, 0), soft).astype(np.float32) / 255
+
+
+def _depth(target: np.ndarray, origin: np.ndarray, size: tuple[int, int], down: np.ndarray, gap: float) -> np.ndarray:
+    """0 at the upper inner lip, 1 at the lower, measured in the middle of the mouth. (H, W) float32."""
+    top = target[list(UPPER_MIDDLE)].mean(0) - origin
+    x, y = np.arange(size[1], dtype=np.float32), np.arange(size[0], dtype=np.float32)[:, None]
+    return np.clip(((x - top[0]) * down[0] + (y - top[1]) * down[1]) / gap, 0, 1)
+
+
+def _made(tone: np.ndarray, inside: np.ndarray, depth: np.ndarray) -> np.ndarray:
+    """A plain mouth: throat, a hint of tongue below, shade under the rim. (H, W, 3) float32 RGB."""
+    shade = 0.55 + 0.45 * _ramp(inside, 0.5, 1.0)
+    colour = THROAT + TONGUE * (_ramp(depth, 0.45, 1.0) ** 2)[..., None]
+    return colour * tone * shade[..., None]
+
+
+def _ramp(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Smooth step from 0 at `low` to 1 at `high`."""
+    t = np.clip((values - low) / (high - low), 0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def _lay_view(drawn: np.ndarray, mouth: Mouth, view: MouthView, origin: np.ndarray) -> None:
+    """Lay the look into the mouth over the made one, in place.
+
+    About as open as the target: stretched a little to fit the lips. Much less open: fixed to the skull, its teeth in
+    their own size, the made mouth showing beneath them.
+    """
+    turn = _turn(mouth.mesh, view.mesh)
+    _, gap = _axis(mouth.target)
+    _, gap_view = _axis(view.mesh)
+    reach = gap_view / max(gap * float(np.sqrt(abs(np.linalg.det(turn)))), 1e-6)
+    whole = float(_ramp(np.float32(reach), 0.55, 0.8))
+    gain = np.clip(mouth.tone / np.maximum(view.tone, 1), *TONE_GAIN)
+    if whole < 1:
+        colour, inside = _look(view, _skull_map(turn, mouth, view, origin, drawn.shape[:2]))
+        drawn += (colour * gain - drawn) * inside[..., None]
+    if whole > 0:
+        fitted = sampling_map(view.mesh, mouth.target - origin, _mouth_triangles(), drawn.shape[:2])
+        colour, _ = _look(view, fitted)
+        drawn += whole * (colour * gain - drawn)
+
+
+@cache
+def _mouth_triangles() -> np.ndarray:
+    """The strip between the lips and the rim of lip around it, which the cavity's soft edge runs over. (T, 3)."""
+    lips = triangles()[:-STRIP]
+    return np.concatenate([triangles()[-STRIP:], lips[np.isin(lips, INNER_RING).any(1)]])
+
+
+def _turn(mesh: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Rotation and scale from one mesh's stable points to another's. (478, 2) each to (2, 2)."""
+    a, b = mesh[list(STABLE)], other[list(STABLE)]
+    a, b = a - a.mean(0), b - b.mean(0)
+    norm = np.square(a).sum()
+    cosine, sine = (a * b).sum() / norm, (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum() / norm
+    return np.array(((cosine, -sine), (sine, cosine)))
+
+
+def _skull_map(
+    turn: np.ndarray, mouth: Mouth, view: MouthView, origin: np.ndarray, size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sampling map (two (H, W) float32) that fixes the view to the skull.
+
+    Where it would show the view's upper lip inside the target mouth, it is pushed on just far enough.
+    """
+    shift = view.mesh[list(NOSE_BASE)].mean(0) - turn @ mouth.mesh[list(NOSE_BASE)].mean(0)
+    down, _ = _axis(view.mesh)
+    # Sideways the teeth follow the middle of the mouth by half: a lip pulled to one side must not uncover skin.
+    for_lips = view.mesh[list(UPPER_MIDDLE)].mean(0) - (turn @ mouth.target[list(UPPER_MIDDLE)].mean(0) + shift)
+    along = float(for_lips @ down)
+    shift = shift + down * max(along, 0.0) + (for_lips - down * along) * 0.5
+    x = np.arange(size[1], dtype=np.float32) + origin[0]
+    y = np.arange(size[0], dtype=np.float32)[:, None] + origin[1]
+    map_x, map_y = (turn[i, 0] * x + turn[i, 1] * y + shift[i] for i in range(2))
+    return map_x.astype(np.float32), map_y.astype(np.float32)
+
+
+def _look(view: MouthView, maps: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """The view seen through a sampling map: (H, W, 3) float32 RGB, and its soft inside, (H, W) float32."""
+    seen = cv2.remap(view.pixels, *maps, cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT)
+    return seen[..., :3].astype(np.float32), seen[..., 3].astype(np.float32) / 255

@@ -1,0 +1,203 @@
+"""Geometry of the warp: drive points to a whole mesh, a mesh without folds, a mesh to a dense sampling map.
+
+Piecewise-affine mesh warping (Wolberg, Digital Image Warping, 1990) over the face mesh, extended by a still ring.
+All points here are (N, 2) float32 pixels of the upright frame, x then y.
+"""
+
+from functools import cache
+
+import cv2
+import numpy as np
+
+from lipwright.facespace import DRIVE, FACE_OVAL, INNER_RING, MESH_POINTS, open_face, triangles
+
+ANCHORS = (33, 133, 362, 263, 159, 145, 386, 374, 70, 105, 107, 336, 334, 300, 168, 6, 197, 195, 5, 4, 2, 98, 327,
+           127, 356, 234, 454, 151, 10, 116, 345, 50, 280)  # fmt: skip
+"""Eyes, brows, nose, temples and cheekbones: mesh points that a mouth leaves where they are."""
+
+RING_REACH = 1.45  # how far outside the face outline the warp has died out, from the middle of the face
+SUBPIXEL = 4  # bits of sub-pixel position that OpenCV's polygon filling is given
+RELAX_ROUNDS, RELAX = 12, 0.75
+STRIP = 18  # triangles across the mouth; a closed mouth has them flat
+
+
+@cache
+def spread_matrix() -> np.ndarray:
+    """How a displacement of the 68 drive points moves every mesh point. (478, 68) float32.
+
+    A radial basis interpolation (kernel r, Hardy 1971) with zero displacement at `ANCHORS`. Every mesh point has to
+    follow: FaceMesh has rings inside the lips that would otherwise stay behind and tear. Distances are taken on a mean
+    face with its mouth wide open, so that the upper lip hardly hears of the lower one.
+    """
+    mesh = open_face()[:, :2].astype(np.float64)
+    centres = mesh[list(DRIVE + ANCHORS)]
+    influence = _distances(mesh, centres) @ np.linalg.inv(_distances(centres, centres))
+    matrix = influence[:, : len(DRIVE)]
+    matrix[list(DRIVE)] = np.eye(len(DRIVE))
+    matrix[list(ANCHORS)] = 0
+    return matrix.astype(np.float32)
+
+
+def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.linalg.norm(a[:, None] - b[None], axis=2)
+
+
+def with_ring(mesh: np.ndarray, still: np.ndarray) -> np.ndarray:
+    """Append the ring where the warp ends. (478, 2) and the unmoved mesh to (514, 2)."""
+    oval = still[list(FACE_OVAL)]
+    middle = oval.mean(0)
+    return np.concatenate([mesh, middle + (oval - middle) * RING_REACH]).astype(np.float32)
+
+
+@cache
+def ringed_triangles() -> np.ndarray:
+    """Triangles over mesh and ring, in drawing order: the mouth strip first, so that closed lips cover it. (T, 3)."""
+    count = len(FACE_OVAL)
+    band = []
+    for i in range(count):
+        j = (i + 1) % count
+        inner, outer = (FACE_OVAL[i], FACE_OVAL[j]), (MESH_POINTS + i, MESH_POINTS + j)
+        band += [(inner[0], inner[1], outer[0]), (inner[1], outer[1], outer[0])]
+    return np.concatenate([triangles()[-STRIP:], np.array(band, np.int32), triangles()[:-STRIP]])
+
+
+def part_lips(mesh: np.ndarray) -> np.ndarray:
+    """Where an upper inner lip point lies below its lower partner, put both in the middle. (478, 2) to (478, 2)."""
+    lower = list(INNER_RING[1:10])
+    upper = list(reversed(INNER_RING[11:]))
+    out = mesh.copy()
+    down = mesh[14] - mesh[13]
+    axis = mesh[152] - mesh[168]  # bridge to chin: down the face, also when the head is tilted
+    axis = axis / max(float(np.linalg.norm(axis)), 1e-6)
+    crossed = ((mesh[lower] - mesh[upper]) @ axis) < 0
+    if crossed.any() or float(down @ axis) < 0:
+        for a, b in zip(np.array(lower)[crossed], np.array(upper)[crossed], strict=True):
+            out[[a, b]] = (mesh[a] + mesh[b]) / 2
+    return out
+
+
+UNDER_LIP = np.array([(61, 57, 212, 214), (146, 43, 202, 210), (91, 106, 204, 211), (181, 182, 194, 32),
+                      (84, 83, 201, 208), (17, 18, 200, 199), (314, 313, 421, 428), (405, 406, 418, 262),
+                      (321, 335, 424, 431), (375, 273, 422, 430), (291, 287, 432, 434)])  # fmt: skip
+"""Columns of mesh points from the lower lip to the chin. FaceMesh refines lips with a second network and leaves the
+two rows under them to the first: with the mouth wide open or pursed these end up on or inside the lip."""
+
+LIP_RIM = 0.06  # eye distances of skin that move with the lip; what lies below is stretched or squeezed
+
+
+def settle(mesh: np.ndarray) -> np.ndarray:
+    """Put the two rows under the lip at fixed places between lip and chin. (478, 2) to (478, 2).
+
+    The lip's own edge is never where the mesh says to the pixel: a rim that keeps its size keeps red off the chin.
+    """
+    out = mesh.copy()
+    lip, first, second, chin = UNDER_LIP.T
+    way = mesh[chin] - mesh[lip]
+    length = np.maximum(np.linalg.norm(way, axis=1, keepdims=True), 1e-6)
+    rim = np.minimum(LIP_RIM * float(np.linalg.norm(mesh[33] - mesh[263])) / length, 0.5)
+    out[first] = mesh[lip] + rim * way
+    out[second] = mesh[lip] + (1 + rim) / 2 * way
+    return out
+
+
+def unfold(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Relax a target towards the source until no triangle outside the mouth strip has turned over.
+
+    The pull starts at the folded triangles and fades over their neighbours, so that one bad corner of the mouth does
+    not undo the rest. What is still folded after some rounds ends the warp for the frame by the same factor overall.
+
+    Args:
+        source, target: (514, 2) mesh and ring.
+
+    Returns:
+        (514, 2) float32.
+    """
+    corners, sign = ringed_triangles(), _facing()
+    # What already lies folded in the source (the far cheek of a turned head) is not the warp's doing; closed lips
+    # leave no area to the strip between them and to the slivers in its corners.
+    upright = (sign * _areas(source, corners) > 0) & ~_may_be_flat()
+    keep = np.ones(len(source), np.float32)
+    shift = target - source
+    for _ in range(RELAX_ROUNDS):
+        folded = upright & (sign * _areas(source + shift * keep[:, None], corners) <= 0)
+        if not folded.any():
+            return source + shift * keep[:, None]
+        pulled = np.ones_like(keep)
+        pulled[corners[folded].ravel()] = RELAX
+        keep *= _fade(pulled, corners)
+    for overall in (0.5, 0.25, 0.1):
+        relaxed = source + shift * (keep * overall)[:, None]
+        if not (upright & (sign * _areas(relaxed, corners) <= 0)).any():
+            return relaxed
+    return source.copy()
+
+
+@cache
+def _may_be_flat() -> np.ndarray:
+    """(T,) bool: the mouth strip and the triangle in each of its corners."""
+    flat = np.isin(ringed_triangles(), INNER_RING + (62, 292)).all(1)
+    flat[:STRIP] = True
+    return flat
+
+
+@cache
+def _facing() -> np.ndarray:
+    """Sign of each triangle's area on a face that looks into the camera. (T,) float32."""
+    mesh = open_face()[:, :2]
+    return np.sign(_areas(with_ring(mesh, mesh), ringed_triangles()))
+
+
+def _areas(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    a, b, c = (points[corners[:, i]] for i in range(3))
+    return (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
+
+
+def _fade(values: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """Each point takes the minimum of itself and the mean of its triangles. (P,) to (P,)."""
+    means = values[corners].mean(1)
+    total, count = np.zeros_like(values), np.zeros_like(values)
+    for i in range(3):
+        np.add.at(total, corners[:, i], means)
+        np.add.at(count, corners[:, i], 1)
+    return np.minimum(values, total / np.maximum(count, 1))
+
+
+def sampling_map(
+    source: np.ndarray, target: np.ndarray, corners: np.ndarray, size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where each pixel of an area comes from.
+
+    Args:
+        source, target: (P, 2) points before and after; `target` counts from the area's first pixel.
+        corners: (T, 3) triangles, later ones drawn over earlier ones.
+        size: height and width of the area.
+
+    Returns:
+        Two (H, W) float32 maps, x and y in the pixels of `source`, as `cv2.remap` takes them; -1 outside the triangles.
+    """
+    low, high = target[corners].min(1), target[corners].max(1)
+    corners = corners[(high >= 0).all(1) & (low <= size[::-1]).all(1)]
+    which = np.zeros(size, np.int32)  # 0: outside every triangle
+    fixed = np.round(target[corners] * (1 << SUBPIXEL)).astype(np.int32)
+    for number, triangle in enumerate(fixed, start=1):
+        cv2.fillConvexPoly(which, triangle, number, lineType=cv2.LINE_8, shift=SUBPIXEL)
+    nowhere = np.array([[0, 0, -1, 0, 0, -1]], np.float32)
+    rows = np.concatenate([nowhere, _affines(target[corners], source[corners])])
+    x, y = np.arange(size[1], dtype=np.float32), np.arange(size[0], dtype=np.float32)[:, None]
+    a, b, c, d, e, f = (np.take(rows[:, k], which) for k in range(6))
+    return a * x + b * y + c, d * x + e * y + f
+
+
+def _affines(target: np.ndarray, source: np.ndarray) -> np.ndarray:
+    """Affine maps from target to source triangles. (T, 3, 2) each to (T, 6) float32."""
+    origin = target[:, 0]
+    edges = (target[:, 1:] - origin[:, None]).astype(np.float64)  # (T, 2 edges, 2)
+    moved = (source[:, 1:] - source[:, :1]).astype(np.float64)
+    det = edges[:, 0, 0] * edges[:, 1, 1] - edges[:, 0, 1] * edges[:, 1, 0]
+    safe = np.where(np.abs(det) < 1e-6, np.inf, det)  # a flat triangle covers no pixel: any finite map will do
+    inverse = np.empty_like(edges)
+    inverse[:, 0, 0], inverse[:, 0, 1] = edges[:, 1, 1] / safe, -edges[:, 0, 1] / safe
+    inverse[:, 1, 0], inverse[:, 1, 1] = -edges[:, 1, 0] / safe, edges[:, 0, 0] / safe
+    linear = np.einsum("tij,tjk->tki", inverse, moved)  # rows of the 2×2 matrix, target offset to source offset
+    shift = source[:, 0] - np.einsum("tki,ti->tk", linear, origin)
+    return np.concatenate([linear[:, 0], shift[:, :1], linear[:, 1], shift[:, 1:]], axis=1).astype(np.float32)

@@ -1,0 +1,77 @@
+"""The native renderer: the frame's own pixels warped to the target lips and jaw, the cavity from the mouth bank."""
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from lipwright.facespace import DRIVE, FACE_OVAL
+from lipwright.render.bank import MouthBank, MouthView, skin_tone
+from lipwright.render.base import Patch, RenderSpec, Shot
+from lipwright.render.cavity import Mouth, fill_cavity
+from lipwright.render.mesh import part_lips, ringed_triangles, sampling_map, settle, spread_matrix, unfold, with_ring
+
+LOWER_OVAL = tuple(FACE_OVAL[8:29])  # from one ear lobe round the chin to the other
+BRIDGE = (116, 50, 5, 280, 345)  # the mask's upper edge: cheekbones and nose, where nothing moves
+MASK_REACH = 1.36  # how far beyond the face outline the mask goes; the warp is nearly still there
+FEATHER = 0.06  # of the eye distance
+MASK_STEP = 4  # the mask is drawn at a quarter of the size: it holds nothing finer
+
+
+class WarpRenderer:
+    """Draws by warping; see `lipwright.render.base.Renderer`.
+
+    Args:
+        bank: looks into the person's mouth.
+    """
+
+    needs = RenderSpec(drive="mouth", crop="mesh")
+
+    def __init__(self, bank: MouthBank) -> None:
+        self._view = lru_cache(maxsize=32)(bank.view)
+
+    def render(self, shot: Shot) -> Patch:
+        """See `Renderer.render`."""
+        tracked = shot.mesh[:, :2]
+        target = tracked + spread_matrix() @ (shot.target - tracked[list(DRIVE)])
+        mesh = settle(tracked)
+        source = with_ring(mesh, mesh)
+        moved = unfold(source, with_ring(settle(part_lips(target)), mesh))
+        (x0, y0, x1, y1), mask = face_mask(source, moved, shot.frame.shape[:2])
+        maps = sampling_map(source, moved - (x0, y0), ringed_triangles(), (y1 - y0, x1 - x0))
+        pixels = cv2.remap(shot.frame, *maps, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        mouth = Mouth(mesh, moved[: len(mesh)], skin_tone(shot.frame, mesh))
+        fill_cavity(pixels, (x0, y0), mouth, self._look(shot.view))
+        return Patch(x0, y0, pixels, mask)
+
+    def _look(self, entry: int) -> MouthView | None:
+        return None if entry < 0 else self._view(entry)
+
+
+def face_mask(
+    source: np.ndarray, target: np.ndarray, size: tuple[int, int]
+) -> tuple[tuple[int, int, int, int], np.ndarray]:
+    """Soft mask of the lower face, before and after the warp.
+
+    Args:
+        source, target: (514, 2) float32 mesh and ring, frame pixels.
+        size: height and width of the frame.
+
+    Returns:
+        The box x0, y0, x1, y1 inside the frame, and the (y1 - y0, x1 - x0) float32 mask, 0 on and outside its edge.
+    """
+    middle = source[list(FACE_OVAL)].mean(0)
+    outline = np.concatenate([points[list(LOWER_OVAL)] for points in (source, target)])
+    hull = cv2.convexHull(np.concatenate([middle + (outline - middle) * MASK_REACH, source[list(BRIDGE)]]))[:, 0]
+    x0, y0 = np.maximum(np.floor(hull.min(0)).astype(int), 0)
+    x1, y1 = np.minimum(np.ceil(hull.max(0)).astype(int) + 1, size[::-1])
+    x1, y1 = max(x1, x0 + 1), max(y1, y0 + 1)
+    shape = (-(-(y1 - y0) // MASK_STEP) + 1, -(-(x1 - x0) // MASK_STEP) + 1)
+    small = np.zeros(shape, np.uint8)
+    cv2.fillConvexPoly(small, np.round((hull - (x0, y0)) / MASK_STEP * 16).astype(np.int32), 255, cv2.LINE_AA, 4)
+    sigma = max(1.0, FEATHER * float(np.linalg.norm(source[33] - source[263])) / MASK_STEP)
+    # Half of a blurred edge lies outside the polygon: subtract it, so the feather goes inwards only.
+    soft = cv2.GaussianBlur(small, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE).astype(np.float32) / 255
+    soft = np.clip(soft * 2 - 1, 0, 1)
+    whole = cv2.resize(soft, None, fx=MASK_STEP, fy=MASK_STEP, interpolation=cv2.INTER_LINEAR)
+    return (int(x0), int(y0), int(x1), int(y1)), np.ascontiguousarray(whole[: y1 - y0, : x1 - x0])

@@ -1,0 +1,1 @@
+"""How the shipped numbers are made: landmarks and sound in, ONNX and tables out."""
