@@ -1,1 +1,57 @@
 """Lipwright: the open lip-sync engine."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from lipwright.errors import (
+    BackendError,
+    InputError,
+    LipwrightError,
+    MediaError,
+    NoFaceError,
+    OptionError,
+    OutputError,
+    ShapeError,
+)
+
+if TYPE_CHECKING:
+    from lipwright.media import EncodeOptions
+    from lipwright.pipeline.config import DubOptions
+    from lipwright.pipeline.report import Report
+    from lipwright.pipeline.run import dub, dub_frames
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BackendError",
+    "DubOptions",
+    "EncodeOptions",
+    "InputError",
+    "LipwrightError",
+    "MediaError",
+    "NoFaceError",
+    "OptionError",
+    "OutputError",
+    "Report",
+    "ShapeError",
+    "dub",
+    "dub_frames",
+]
+
+_LAZY = {
+    "DubOptions": "lipwright.pipeline.config",
+    "EncodeOptions": "lipwright.media",
+    "Report": "lipwright.pipeline.report",
+    "dub": "lipwright.pipeline.run",
+    "dub_frames": "lipwright.pipeline.run",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - `import lipwright` stays light: PEP 562
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'lipwright' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

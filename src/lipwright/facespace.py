@@ -41,6 +41,9 @@ FACE_OVAL = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365
              149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109)  # fmt: skip
 """The outline of the mesh as a closed polygon, from the top of the forehead by the picture's right."""
 
+NOSE_BASE = (2, 98, 327)
+"""Where the nose meets the lip: hardly moved by speech, and the nearest thing to the upper jaw the mesh has."""
+
 EYE_CORNERS = (33, 263)
 LIP_TOP, LIP_BOTTOM = 13, 14
 MOUTH_CORNERS = (61, 291)

@@ -22,3 +22,8 @@ def paste(frame: np.ndarray, pixels: np.ndarray, mask: np.ndarray, x: int, y: in
     area = out[y : y + mask.shape[0], x : x + mask.shape[1]]
     area[:] = cv2.blendLinear(np.ascontiguousarray(area), pixels, 1 - mask, mask)
     return out
+
+
+def dissolve(under: np.ndarray, over: np.ndarray, weight: float) -> np.ndarray:
+    """Mix two frames, `weight` of the upper one. (H, W, 3) uint8 RGB each."""
+    return cv2.addWeighted(over, float(weight), under, 1 - float(weight), 0)

@@ -12,7 +12,6 @@ from lipwright.facespace import DRIVE, INNER_RING, OUTER_RING, STABLE, opening
 
 SMALLEST_OPENING = 0.015  # eye distances; under it a frame shows no cavity worth keeping
 LARGEST_CROP = 384  # pixels of the mouth's width kept; a larger one is scaled down
-NOSE_BASE = (2, 97, 326, 98, 327)
 TONE_POINTS = (205, 425, 200, 199, 182, 406, 202, 422, 165, 391)
 """Skin around the mouth, where a frame's colour and light are read."""
 

@@ -10,8 +10,8 @@ from functools import cache
 import cv2
 import numpy as np
 
-from lipwright.facespace import INNER_RING, STABLE, triangles
-from lipwright.render.bank import NOSE_BASE, MouthView
+from lipwright.facespace import INNER_RING, NOSE_BASE, STABLE, triangles
+from lipwright.render.bank import MouthView
 from lipwright.render.mesh import STRIP, sampling_map
 
 CLOSED = 0.006  # eye distances; under it there is nothing to fill

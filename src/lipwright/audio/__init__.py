@@ -1,0 +1,1 @@
+"""Sound to speech features: log-mel bands, running normalisation, speech activity."""

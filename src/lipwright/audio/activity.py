@@ -1,0 +1,102 @@
+"""Where a sound speaks and where it is silent, so that lips can come to rest.
+
+All levels are dB over full scale of the energy of 40 ms, at 100 steps per second; step i is centred at
+i / 100 s. A step is *quiet* when its energy lies 30 dB under the running speech level, or within a
+few dB of a steady noise floor (as long as that floor is well under the speech). Digital silence is
+always quiet. The level follows peaks at once and sinks slowly; both run forward only, so live and
+offline use agree.
+
+Lips rest in pauses of at least 160 ms: shorter ones are stop consonants and breaths between words.
+Deciding that needs 190 ms of look-ahead, within the 250 ms that the motion is allowed.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lipwright.audio.mel import HOP, STEPS_PER_SECOND, steps
+
+SILENCE_DB = -90.0
+FIRST_LEVEL_DB = -35.0  # what speech is taken for until it was heard
+LOWEST_LEVEL_DB = -65.0
+LEVEL_SINKS_DB = 2.0 / STEPS_PER_SECOND  # per step that is not quiet
+LEVEL_RESTS_DB = 0.5 / STEPS_PER_SECOND  # per quiet step
+QUIET_DB = 30.0  # under the level: silence
+FLOOR_RISES_DB = 4.0 / STEPS_PER_SECOND
+OVER_FLOOR_DB = 5.0  # over a steady floor: still the floor
+FLOOR_UNDER_LEVEL_DB = 18.0  # a floor nearer to the speech than this is no floor
+
+SHORTEST_PAUSE = 16  # steps
+SHORTEST_SPEECH = 3
+CLOSE_STEPS, OPEN_STEPS = 10, 8  # lips take 100 ms to rest and start 80 ms before the sound
+
+
+def energy_db(samples: np.ndarray) -> np.ndarray:
+    """Energy of the 40 ms around each step. (n,) samples to (ceil(n / 160),) float32 dB."""
+    rows = steps(len(samples))
+    padded = np.pad(samples, (0, rows * HOP - len(samples))).reshape(rows, HOP)
+    blocks = np.einsum("ij,ij->i", padded, padded, dtype=np.float64) / HOP
+    around = np.pad(blocks, (2, 1))  # step i: blocks i - 2 to i + 1, samples within 20 ms
+    power = (around[:-3] + around[1:-2] + around[2:-1] + around[3:]) / 4
+    return (10 * np.log10(np.maximum(power, 10 ** (SILENCE_DB / 10)))).astype(np.float32)
+
+
+@dataclass(slots=True)
+class LevelMeter:
+    """Follows the speech level and the noise floor; carries its state from chunk to chunk."""
+
+    level: float = FIRST_LEVEL_DB
+    floor: float | None = None
+
+    def follow(self, energy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Energies in dB (n,) to the level in dB and whether each step is quiet, both (n,)."""
+        levels, quiet = np.empty(len(energy), np.float32), np.empty(len(energy), bool)
+        level, floor = self.level, self.floor
+        for i, now in enumerate(energy.tolist()):
+            floor = now if floor is None else min(floor + FLOOR_RISES_DB, now)
+            over_floor = min(floor + OVER_FLOOR_DB, level - FLOOR_UNDER_LEVEL_DB)
+            is_quiet = now < max(level - QUIET_DB, over_floor) or now <= SILENCE_DB + 1
+            sinks = LEVEL_RESTS_DB if is_quiet else LEVEL_SINKS_DB
+            level = max(level - sinks, now, LOWEST_LEVEL_DB)
+            levels[i], quiet[i] = level, is_quiet
+        self.level, self.floor = level, floor
+        return levels, quiet
+
+
+def speech_gate(quiet: np.ndarray) -> np.ndarray:
+    """How far the lips may leave their rest.
+
+    Args:
+        quiet: (n,) bool, per step.
+
+    Returns:
+        (n,) float32: 1 in speech and in pauses under 160 ms, 0 in longer pauses; it falls within
+        100 ms of the pause's start and rises over the last 80 ms before the next sound. The sound
+        counts as quiet before its start and after its end.
+    """
+    if len(quiet) == 0:
+        return np.zeros(0, np.float32)
+    around = max(SHORTEST_PAUSE, CLOSE_STEPS, OPEN_STEPS) + SHORTEST_SPEECH
+    still = np.pad(quiet, around, constant_values=True)
+    still = ~_keep_long_runs(~still, SHORTEST_SPEECH)
+    still = _keep_long_runs(still, SHORTEST_PAUSE)
+    since = _steps_since(~still)
+    until = _steps_since(~still[::-1])[::-1]
+    nearness = np.maximum(1 - since / CLOSE_STEPS, 1 - until / OPEN_STEPS)
+    eased = 0.5 - 0.5 * np.cos(np.pi * np.clip(nearness, 0, 1))
+    return eased[around:-around].astype(np.float32)
+
+
+def _keep_long_runs(flags: np.ndarray, shortest: int) -> np.ndarray:
+    """Clear every run of true that is shorter than `shortest`."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
+    kept = np.zeros_like(flags)
+    for begin, end in edges.reshape(-1, 2):
+        kept[begin:end] = end - begin >= shortest
+    return kept
+
+
+def _steps_since(flags: np.ndarray) -> np.ndarray:
+    """Steps since the last true, itself 0; a long time before the first."""
+    at = np.where(flags, np.arange(len(flags)), -10_000)
+    return np.arange(len(flags)) - np.maximum.accumulate(at)

@@ -1,0 +1,1 @@
+"""The analysis of a person's footage, done once and kept."""

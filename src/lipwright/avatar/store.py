@@ -1,0 +1,150 @@
+"""Avatars on disk, keyed by the footage's content and the options that shaped the analysis.
+
+One `.npz` file per avatar: numbers and JPEG bytes only, nothing that runs on loading. A file that cannot be read is
+rebuilt, one that was written by another version is left to `remove`.
+"""
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from platformdirs import user_cache_path
+
+from lipwright.avatar.avatar import Avatar
+from lipwright.errors import InputError, OutputError
+from lipwright.render.bank import MouthBank
+from lipwright.structures import FaceTrack
+
+FORMAT = 1
+CACHE_VARIABLE = "LIPWRIGHT_CACHE"
+log = logging.getLogger(__name__)
+
+
+def default_cache() -> Path:
+    """Where caches live: LIPWRIGHT_CACHE, else the system's place for them."""
+    chosen = os.environ.get(CACHE_VARIABLE)
+    return Path(chosen) if chosen else user_cache_path("lipwright", appauthor=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredAvatar:
+    """A line of the list.
+
+    Args:
+        key: its name in the store.
+        footage: file name of the footage it was made of.
+        person: which face.
+        frames: length of the footage.
+        size: bytes on disk.
+    """
+
+    key: str
+    footage: str
+    person: str
+    frames: int
+    size: int
+
+
+class AvatarStore:
+    """The folder of avatars.
+
+    Args:
+        folder: cache folder; created when the first avatar is kept.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = (folder or default_cache()) / "avatars"
+
+    def key(self, footage: Path, **options: str) -> str:
+        """Name of the avatar of this content under these options. Reads the whole file once."""
+        digest = hashlib.sha256()
+        with footage.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+        digest.update(json.dumps([FORMAT, options], sort_keys=True).encode())
+        return digest.hexdigest()[:20]
+
+    def get(self, key: str, build: Callable[[], Avatar]) -> tuple[Avatar, bool]:
+        """The avatar of that key, built and kept when there is none. Returns it and whether it was there.
+
+        Raises:
+            OutputError: a new avatar cannot be written.
+        """
+        path = self.folder / f"{key}.npz"
+        if path.is_file():
+            try:
+                return _read(path), True
+            except Exception as exc:  # noqa: BLE001 - whatever is wrong with the file, the cure is the same
+                log.warning("the stored avatar %s cannot be read (%s); it is built again", path.name, exc)
+        avatar = build()
+        self._write(path, avatar)
+        return avatar, False
+
+    def _write(self, path: Path, avatar: Avatar) -> None:
+        part = path.with_suffix(f".{os.getpid()}.part")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with part.open("wb") as file:
+                np.savez(file, **_pack(avatar))
+            part.replace(path)
+        except OSError as exc:
+            raise OutputError(
+                f"the avatar cannot be kept in {self.folder}: {exc.strerror}; free space or set {CACHE_VARIABLE}"
+            ) from exc
+        finally:
+            part.unlink(missing_ok=True)
+
+    def list(self) -> list[StoredAvatar]:
+        """All readable avatars, newest first."""
+        found = []
+        for path in sorted(self.folder.glob("*.npz"), key=lambda p: -p.stat().st_mtime):
+            try:
+                with np.load(path) as stored:
+                    about = json.loads(str(stored["about"]))
+            except Exception as exc:  # noqa: BLE001 - one bad file must not hide the others
+                log.warning("%s is not a readable avatar: %s", path.name, exc)
+                continue
+            found.append(StoredAvatar(key=path.stem, size=path.stat().st_size, **about))
+        return found
+
+    def remove(self, key: str) -> None:
+        """Delete one avatar by its key or an unambiguous beginning of it.
+
+        Raises:
+            InputError: none or several begin like that.
+        """
+        paths = [path for path in self.folder.glob("*.npz") if key and path.stem.startswith(key)]
+        if len(paths) != 1:
+            raise InputError(
+                f"{len(paths)} avatars begin with {key!r}; `lipwright avatar list` shows the keys, name one in full"
+            )
+        paths[0].unlink()
+
+
+def _pack(avatar: Avatar) -> dict[str, np.ndarray]:
+    bank = {f.name: getattr(avatar.bank, f.name) for f in fields(MouthBank) if f.name != "pictures"}
+    about = {"footage": avatar.name, "person": avatar.person, "frames": len(avatar.track)}
+    return {
+        "about": np.array(json.dumps(about)),
+        "points": avatar.track.points,
+        "cuts": avatar.track.cuts,
+        "pictures": np.frombuffer(b"".join(avatar.bank.pictures), np.uint8),
+        "lengths": np.array([len(picture) for picture in avatar.bank.pictures], np.int64),
+        **{f"bank_{name}": array for name, array in bank.items()},
+    }
+
+
+def _read(path: Path) -> Avatar:
+    with np.load(path) as stored:
+        about = json.loads(str(stored["about"]))
+        whole, ends = stored["pictures"].tobytes(), np.cumsum(stored["lengths"])
+        starts = ends - stored["lengths"]
+        pictures = [whole[a:b] for a, b in zip(starts, ends, strict=True)]
+        bank = {f.name: stored[f"bank_{f.name}"] for f in fields(MouthBank) if f.name != "pictures"}
+        track = FaceTrack(stored["points"], stored["cuts"])
+    return Avatar(about["footage"], about["person"], track, MouthBank(**bank, pictures=pictures))

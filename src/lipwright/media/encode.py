@@ -1,0 +1,312 @@
+"""Frames and sound in, a finished file out."""
+
+import errno
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+
+import av
+import numpy as np
+from av.audio.stream import AudioStream
+from av.codec.codec import UnknownCodecError
+from av.container import OutputContainer
+from av.error import FFmpegError
+from av.video.stream import VideoStream
+
+from lipwright.errors import MediaError, OptionError, OutputError, ShapeError
+from lipwright.media.colour import ColourTags, FromRgb
+from lipwright.media.options import CODECS, CONTAINERS, EncodeOptions
+from lipwright.media.sound import SoundReader
+
+__all__ = ["ClipWriter", "EncodeOptions"]
+
+
+class ClipWriter:
+    """Writes a video file; use as a context manager.
+
+    The file grows under a hidden name in the same folder and takes its own name when the block ends
+    without an error; otherwise it is removed, and an older file of that name stays as it was.
+    Memory does not grow with length.
+
+    H.264, HEVC and AV1 need even sizes: an odd width or height gains one column or row, a copy of
+    the last, rather than being resampled or cut.
+
+    Args:
+        path: The file to make: .mp4, .m4v, .mov, .mkv or .webm.
+        width: Of the pictures, pixels.
+        height: Of the pictures, pixels.
+        fps: Frames per second, kept exactly.
+        sound: A sound file, or a video whose sound track is wanted; begins with the first frame,
+            and is cut or filled with silence to end with the last. None: no sound track.
+        options: Codec and quality.
+        colour: The source's `Clip.colour`, to keep its matrix, range and tags; None: the standard
+            for this height.
+
+    Raises:
+        OptionError: Size or rate is out of range, or the container does not take the codec.
+        OutputError: The folder is missing or not writable, or the codec is not in this PyAV.
+        MediaError: The sound cannot be read.
+    """
+
+    def __init__(  # noqa: PLR0913 - the facts of a file, by keyword
+        self,
+        path: Path | str,
+        *,
+        width: int,
+        height: int,
+        fps: Fraction,
+        sound: Path | str | None = None,
+        options: EncodeOptions | None = None,
+        colour: ColourTags | None = None,
+    ) -> None:
+        self.path = Path(path)
+        self.frames_written = 0
+        self._size = width, height
+        self._fps = Fraction(fps)
+        self._options = options or EncodeOptions()
+        self._sound_path = None if sound is None else Path(sound)
+        self._colour = (colour or ColourTags.standard(height)).for_writing()
+        self._codec = CODECS[self._options.codec]
+        self._check()
+        self._partial = _partial_name(self.path)
+        self._container: OutputContainer | None = None
+        self._sound: _SoundTrack | None = None
+
+    def __enter__(self) -> "ClipWriter":
+        if self._container is not None:
+            raise OutputError(f"{self.path} is being written already; make a new ClipWriter")
+        try:
+            self._begin()
+        except BaseException:
+            self._discard()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            self._discard()
+            return
+        try:
+            self._finish()
+        except BaseException:
+            self._discard()
+            raise
+
+    def write(self, picture: np.ndarray) -> None:
+        """Append one frame.
+
+        Args:
+            picture: (height, width, 3) uint8 RGB; not kept and not changed.
+
+        Raises:
+            ShapeError: The picture has another shape or dtype.
+            OutputError: The file cannot be written, for instance because the disk is full.
+        """
+        width, height = self._size
+        if picture.shape != (height, width, 3) or picture.dtype != np.uint8:
+            got = f"{picture.shape} {picture.dtype}"
+            raise ShapeError("ClipWriter.write", expected=f"({height}, {width}, 3) uint8", got=got)
+        if self._container is None:
+            raise OutputError(f"{self.path} is not open; write frames inside the `with` block")
+        with self._writing():
+            frame = self._to_yuv(self._padded(picture))
+            frame.pts = self.frames_written
+            frame.time_base = 1 / self._fps
+            self._container.mux(self._video.encode(frame))
+            self.frames_written += 1
+            if (
+                self._sound is not None
+            ):  # as far as the picture goes, so that the two lie side by side in the file
+                self._sound.write_until(self.frames_written / self._fps)
+
+    def _check(self) -> None:
+        width, height = self._size
+        if not (2 <= width <= 16384 and 2 <= height <= 16384):
+            raise OptionError(f"width and height must be 2..16384, got {width} x {height}")
+        if not 1 <= self._fps <= 240:
+            raise OptionError(f"fps must be 1..240, got {self._fps}")
+        row = CONTAINERS.get(self.path.suffix.lower())
+        if row is None:
+            known = ", ".join(CONTAINERS)
+            raise OptionError(f"cannot write {self.path.name}: the name must end in {known}")
+        self._format, self._sound_codec, takes = row
+        if self._options.codec not in takes:
+            got = self._options.codec
+            raise OptionError(f"{self.path.suffix} takes {', '.join(takes)}, got {got}")
+
+    def _begin(self) -> None:
+        if not self.path.parent.is_dir():
+            raise OutputError(f"the folder {self.path.parent} does not exist; create it first")
+        if self.path.is_dir():
+            raise OutputError(f"{self.path} is a folder; give the name of a file")
+        if self._sound_path is not None:
+            self._sound = _SoundTrack(self._sound_path)
+        with self._writing():
+            flags = {"movflags": "+faststart"} if self._format in ("mp4", "mov") else {}
+            self._container = av.open(
+                f"file:{self._partial}", "w", format=self._format, container_options=flags
+            )
+            self._video = self._add_video(self._container)
+            if self._sound is not None:
+                self._sound.join(self._container, self._sound_codec, self._options.sound_kbps)
+        self._to_yuv = FromRgb(self._colour)
+
+    def _add_video(self, container: OutputContainer) -> VideoStream:
+        settings = self._options.encoder_settings()
+        stream = container.add_stream(self._codec.encoder, rate=self._fps, options=settings)
+        assert isinstance(stream, VideoStream)  # noqa: S101 - the table holds video encoders only
+        width, height = self._size
+        even = self._codec.even
+        stream.width, stream.height = width + (even and width % 2), height + (even and height % 2)
+        stream.pix_fmt = "yuv420p"
+        stream.thread_type = "AUTO"
+        context = stream.codec_context
+        context.time_base = 1 / self._fps
+        context.colorspace = self._colour.matrix
+        context.color_primaries = self._colour.primaries
+        context.color_trc = self._colour.transfer
+        context.color_range = 2 if self._colour.full_range else 1
+        if self._codec.tag is not None and self._format != "matroska":
+            context.codec_tag = self._codec.tag
+        return stream
+
+    def _padded(self, picture: np.ndarray) -> np.ndarray:
+        height, width = picture.shape[:2]
+        right, below = self._video.width - width, self._video.height - height
+        if right or below:
+            return np.pad(picture, ((0, below), (0, right), (0, 0)), mode="edge")
+        return np.ascontiguousarray(picture)
+
+    def _finish(self) -> None:
+        if self._container is None or not self.frames_written:
+            raise OutputError(f"no frame was written to {self.path}; nothing is kept")
+        with self._writing():
+            if self._sound is not None:
+                self._sound.finish(self.frames_written / self._fps)
+            self._container.mux(self._video.encode(None))
+            self._container.close()
+            self._verify()
+            self._partial.replace(self.path)
+        if self._sound is not None:
+            self._sound.close()
+
+    def _verify(self) -> None:
+        """Look at the finished file: FFmpeg does not report every failed write."""
+        with av.open(f"file:{self._partial}") as container:
+            counted = container.streams.video[0].frames
+        if self._format in ("mp4", "mov") and counted != self.frames_written:
+            got = f"{counted} of {self.frames_written} frames"
+            raise OutputError(f"{self.path} came out with {got}; is the disk full?")
+
+    def _discard(self) -> None:
+        """Remove what was written; never raises."""
+        if self._sound is not None:
+            self._sound.close()
+        if self._container is not None:
+            with suppress(FFmpegError, OSError, ValueError):
+                self._container.close()
+        with suppress(OSError):
+            self._partial.unlink()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Turn what PyAV and the system raise into an `OutputError` of one sentence."""
+        try:
+            yield
+        except UnknownCodecError as exc:
+            raise OutputError(
+                f"this PyAV has no encoder {exc}; choose another codec or install PyAV's own wheel"
+            ) from exc
+        except (FFmpegError, OSError) as exc:
+            full = exc.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+            reason = "the disk is full" if full else exc.strerror or type(exc).__name__
+            raise OutputError(
+                f"cannot write {self.path}: {reason}; free some space or choose another folder"
+            ) from exc
+
+
+class _SoundTrack:
+    """The sound of a file being written: decoded, resampled and encoded as the picture advances."""
+
+    def __init__(self, path: Path) -> None:
+        self._reader = SoundReader(path)
+        self._blocks = self._reader.blocks()
+        self._rest = np.zeros((self._reader.channels, 0), np.float32)
+        self._encoded = 0  # samples handed to the encoder
+        self._heard = False
+        self._path = path
+
+    def join(self, container: OutputContainer, codec: str, kbps: int) -> None:
+        """Add the track to a container, before anything is written to it."""
+        if codec == "libopus" and self._reader.rate != 48000:  # Opus knows no 44.1 kHz
+            self._reader.rate = 48000
+        self._container = container
+        stream = container.add_stream(codec, rate=self._reader.rate)
+        assert isinstance(stream, AudioStream)  # noqa: S101 - the table holds sound encoders only
+        stream.codec_context.layout = self._layout
+        stream.codec_context.bit_rate = kbps * 1000 * self._reader.channels // 2
+        stream.codec_context.open()
+        self._stream = stream
+        self._step = stream.codec_context.frame_size or 1024
+
+    def write_until(self, seconds: Fraction) -> None:
+        """Encode whole encoder frames up to a time."""
+        end = round(seconds * self._reader.rate)
+        while self._encoded + self._step <= end:
+            self._encode(self._take(self._step))
+
+    def finish(self, seconds: Fraction) -> None:
+        """Encode the rest, so that the track lasts exactly this long, and flush."""
+        self.write_until(seconds)
+        left = round(seconds * self._reader.rate) - self._encoded
+        if left > 0:
+            self._encode(self._take(left))
+        self._container.mux(self._stream.encode(None))
+
+    def close(self) -> None:
+        """Let go of the source."""
+        self._blocks.close()
+        self._reader.__exit__()
+
+    @property
+    def _layout(self) -> str:
+        return "mono" if self._reader.channels == 1 else "stereo"
+
+    def _take(self, count: int) -> np.ndarray:
+        """The next samples, silence once the source has ended."""
+        parts, have = [self._rest], self._rest.shape[1]
+        while have < count:
+            block = next(self._blocks, None)
+            if block is None:
+                if not self._heard:
+                    raise MediaError(f"the sound of {self._path} is empty; give another file")
+                block = np.zeros((self._reader.channels, count - have), np.float32)
+            self._heard = True
+            parts.append(block)
+            have += block.shape[1]
+        joined = np.concatenate(parts, axis=1)
+        self._rest = joined[:, count:]
+        return joined[:, :count]
+
+    def _encode(self, block: np.ndarray) -> None:
+        pixels = np.ascontiguousarray(block.clip(-1, 1))
+        frame = av.AudioFrame.from_ndarray(pixels, format="fltp", layout=self._layout)
+        frame.sample_rate = self._reader.rate
+        frame.pts = self._encoded
+        frame.time_base = Fraction(1, self._reader.rate)
+        self._encoded += block.shape[1]
+        self._container.mux(self._stream.encode(frame))
+
+
+def _partial_name(path: Path) -> Path:
+    """A hidden name beside `path`; short whatever the name's length, the same for the same name."""
+    mark = zlib.crc32(path.name.encode())
+    return path.with_name(f".{path.stem[:32]}-{mark:08x}.partial{path.suffix}")

@@ -1,0 +1,87 @@
+"""How a clip is encoded: the options, and the tables behind them."""
+
+from dataclasses import dataclass
+
+from lipwright.errors import OptionError
+
+PRESETS = (
+    "ultrafast",
+    "superfast",
+    "veryfast",
+    "faster",
+    "fast",
+    "medium",
+    "slow",
+    "slower",
+    "veryslow",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """One row of `CODECS`: how to ask FFmpeg for it."""
+
+    encoder: str
+    worst_crf: int
+    tag: str | None = None
+    even: bool = True  # the encoder takes even widths and heights only
+
+
+CODECS = {
+    "h264": Codec("libx264", 51),
+    "hevc": Codec("libx265", 51, tag="hvc1"),  # the tag Apple's players ask for
+    "vp9": Codec("libvpx-vp9", 63, even=False),
+    "av1": Codec("libsvtav1", 63),
+}
+
+# suffix → (FFmpeg's name of the container, sound codec, video codecs it takes)
+CONTAINERS = {
+    ".mp4": ("mp4", "aac", ("h264", "hevc", "vp9", "av1")),
+    ".m4v": ("mp4", "aac", ("h264", "hevc")),
+    ".mov": ("mov", "aac", ("h264", "hevc")),
+    ".mkv": ("matroska", "aac", ("h264", "hevc", "vp9", "av1")),
+    ".webm": ("webm", "libopus", ("vp9", "av1")),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodeOptions:
+    """How `ClipWriter` encodes.
+
+    Args:
+        codec: A name in `CODECS`: h264, hevc, vp9 or av1.
+        crf: Constant quality, lower is better; each codec has its own scale (h264: 18 is visually
+            lossless).
+        preset: Speed against size, by x264's names; other encoders get their nearest.
+        sound_kbps: Bit rate of the sound, both channels together.
+    """
+
+    codec: str = "h264"
+    crf: int = 18
+    preset: str = "veryfast"
+    sound_kbps: int = 192
+
+    def __post_init__(self) -> None:
+        if self.codec not in CODECS:
+            raise OptionError(f"codec must be one of {', '.join(CODECS)}, got {self.codec!r}")
+        worst = CODECS[self.codec].worst_crf
+        if not 0 <= self.crf <= worst:
+            raise OptionError(f"crf must be 0..{worst} for {self.codec}, got {self.crf}")
+        if self.preset not in PRESETS:
+            raise OptionError(f"preset must be one of {', '.join(PRESETS)}, got {self.preset!r}")
+        if not 32 <= self.sound_kbps <= 512:
+            raise OptionError(f"sound_kbps must be 32..512, got {self.sound_kbps}")
+
+    def encoder_settings(self) -> dict[str, str]:
+        """The options in the words of the codec's own encoder."""
+        speed = PRESETS.index(self.preset)
+        crf = str(self.crf)
+        if self.codec == "vp9":
+            slow = str(max(0, 8 - speed))
+            return {"crf": crf, "b": "0", "deadline": "good", "cpu-used": slow, "row-mt": "1"}
+        if self.codec == "av1":
+            return {"crf": crf, "preset": str(12 - speed)}
+        settings = {"crf": crf, "preset": self.preset}
+        if self.codec == "hevc":
+            settings["x265-params"] = "log-level=none"
+        return settings

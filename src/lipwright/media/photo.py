@@ -1,0 +1,62 @@
+"""A photo as a picture."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from lipwright.errors import MediaError
+from lipwright.media.probe import reading
+
+_SIGNATURES = (
+    b"\x89PNG\r\n\x1a\n",
+    b"\xff\xd8\xff",  # JPEG
+    b"BM",
+    b"II*\x00",  # TIFF, both byte orders
+    b"MM\x00*",
+)
+
+
+def is_photo(path: Path) -> bool:
+    """Whether a file's first bytes are a photo's (PNG, JPEG, WebP, BMP, TIFF)."""
+    if not path.is_file():
+        return False
+    with reading(path), path.open("rb") as file:
+        head = file.read(16)
+    return head.startswith(_SIGNATURES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
+
+
+def read_photo(path: Path) -> np.ndarray:
+    """Decode a photo.
+
+    The EXIF orientation is applied. What is transparent shows white, as on a page; then the
+    orientation of a picture with an alpha channel is not looked at (cameras write none).
+
+    Returns:
+        (H, W, 3) uint8 RGB, C-contiguous.
+
+    Raises:
+        MediaError: The file cannot be decoded.
+    """
+    with reading(path):
+        data = np.frombuffer(
+            path.read_bytes(), np.uint8
+        )  # cv2.imread fails on names beyond ASCII on Windows
+    try:
+        stored = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+        picture = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    except cv2.error as exc:  # over OpenCV's limit of 2^30 pixels
+        raise MediaError(f"cannot decode the photo {path}: it is too large; scale it down") from exc
+    if stored is None or picture is None:
+        raise MediaError(f"cannot decode the photo {path}; is the file complete?")
+    if stored.ndim == 3 and stored.shape[2] == 4:
+        picture = _on_white(stored)
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
+def _on_white(stored: np.ndarray) -> np.ndarray:
+    """(H, W, 4) of any depth, BGR and alpha, as (H, W, 3) uint8 BGR."""
+    top = np.iinfo(stored.dtype).max if stored.dtype != np.float32 else 1
+    share = stored.astype(np.float32) / np.float32(top)
+    alpha = share[:, :, 3:]
+    return np.rint(255 * (share[:, :, :3] * alpha + 1 - alpha)).clip(0, 255).astype(np.uint8)

@@ -1,0 +1,1 @@
+"""Weight files that ship with the package, each with its card in `manifest.toml`."""

@@ -1,0 +1,112 @@
+"""One speaker's own mouth: its closed, relaxed shape and its liveliness, from footage or a photo.
+
+The mouth's closing follows the *opening direction*: how all 68 points move per unit of opening,
+learnt over many speakers and shipped in `models/mouth_shape.npz`.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+
+from lipwright.errors import ShapeError
+from lipwright.facespace import DRIVE, opening
+from lipwright.structures import MouthDrive
+
+REST_OPENING = 0.003  # of the eye distance
+CLOSED_SHARE = 20  # percentile of opening under which frames count as closed
+FEWEST_FRAMES = 75  # for a judgement of liveliness
+LEAST_GAIN, MOST_GAIN = 0.7, 1.4
+
+PAIRS = ((95, 191), (88, 80), (178, 81), (87, 82), (14, 13), (317, 312), (402, 311), (318, 310),
+         (324, 415))  # fmt: skip
+"""Inner lip points that face each other, lower and upper, from corner to corner."""
+LOWER = tuple(DRIVE.index(lower) for lower, _ in PAIRS)
+UPPER = tuple(DRIVE.index(upper) for _, upper in PAIRS)
+
+
+@cache
+def mouth_shape() -> dict[str, np.ndarray]:
+    """Arrays of `models/mouth_shape.npz`, read-only."""
+    path = files("lipwright.models").joinpath("mouth_shape.npz")
+    with path.open("rb") as file, np.load(file) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    for array in arrays.values():
+        array.flags.writeable = False
+    return arrays
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerStyle:
+    """What makes a speaker's mouth their own.
+
+    Args:
+        neutral: (68, 3) float32, the drive points of the closed, relaxed mouth in face space.
+        gain: how far this mouth moves against the average speaker's, 0.7 to 1.4.
+    """
+
+    neutral: np.ndarray
+    gain: float = 1.0
+
+    def mouths(self, drive: MouthDrive) -> np.ndarray:
+        """The drive as this person's mouths in face space. (F, 68, 3) float32."""
+        return (self.neutral + np.float32(self.gain) * drive.offsets).astype(np.float32)
+
+
+def speaker_style(mouths: np.ndarray) -> SpeakerStyle:
+    """Style of a speaker from their mouths.
+
+    Args:
+        mouths: (F, 68, 3) drive points in face space: frames of footage, or one of a photo.
+            Frames with values that are not finite are left out.
+
+    Raises:
+        ShapeError: another shape, or no usable frame.
+    """
+    if mouths.ndim != 3 or mouths.shape[1:] != (len(DRIVE), 3):
+        raise ShapeError("mouths", expected=f"(F, {len(DRIVE)}, 3)", got=mouths.shape)
+    mouths = mouths[np.isfinite(mouths).all((1, 2))]
+    if len(mouths) == 0:
+        raise ShapeError("mouths", expected="at least one finite frame", got=mouths.shape)
+    shape = mouth_shape()
+    return SpeakerStyle(
+        neutral_mouth(mouths, shape["opening_direction"]),
+        liveliness(mouths, float(shape["opening_spread"])),
+    )
+
+
+def neutral_mouth(mouths: np.ndarray, opening_direction: np.ndarray) -> np.ndarray:
+    """The closed, relaxed mouth: mean of the most closed frames, closed the rest of the way.
+
+    Args:
+        mouths: (F, 68, 3), face space.
+        opening_direction: (68, 3), displacement per unit of opening.
+
+    Returns:
+        (68, 3) float32.
+    """
+    openings = opening(mouths)
+    closed = mouths[openings <= np.percentile(openings, CLOSED_SHARE)].mean(0)
+    excess = max(float(opening(closed)) - REST_OPENING, 0.0)
+    return lips_meet(closed - excess * opening_direction).astype(np.float32)
+
+
+def lips_meet(mouth: np.ndarray) -> np.ndarray:
+    """Bring facing inner lip points to a resting gap where they cross or gape. (68, 3) to same."""
+    mouth = mouth.copy()
+    gap = mouth[LOWER, 1] - mouth[UPPER, 1]
+    wrong = gap - np.clip(gap, 0.0, REST_OPENING)
+    mouth[LOWER, 1] -= wrong / 2
+    mouth[UPPER, 1] += wrong / 2
+    return mouth
+
+
+def liveliness(mouths: np.ndarray, average_spread: float) -> float:
+    """Spread of this speaker's opening over the average speaker's; 1 where it cannot be judged."""
+    if len(mouths) < FEWEST_FRAMES:
+        return 1.0
+    spread = float(np.std(opening(mouths)))
+    if spread < 0.25 * average_spread:  # hardly a word: silent footage
+        return 1.0
+    return float(np.clip(spread / average_spread, LEAST_GAIN, MOST_GAIN))

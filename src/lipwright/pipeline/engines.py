@@ -1,0 +1,30 @@
+"""The engines: one row each, names of backends that the stages' own tables resolve."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What an engine is made of.
+
+    Args:
+        features: "module:function" from `Sound` to the features its motion hears.
+        sound_rate: samples per second that function wants.
+        motion: row of `lipwright.motion.base.MOTIONS`.
+        stage: "module:class" that joins avatar, motion and renderer, see `lipwright.pipeline.staging.Staging`.
+    """
+
+    features: str
+    sound_rate: int
+    motion: str
+    stage: str
+
+
+ENGINES = {
+    "native": Engine(
+        features="lipwright.audio.features:listen",
+        sound_rate=16000,
+        motion="mouth",
+        stage="lipwright.pipeline.staging:MouthStaging",
+    ),
+}

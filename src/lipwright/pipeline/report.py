@@ -1,0 +1,40 @@
+"""What happened in a job."""
+
+from dataclasses import asdict, dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The facts of a finished job.
+
+    Args:
+        output: the file made.
+        frames: output frames.
+        fps: their exact rate.
+        width, height: of the picture, pixels.
+        engine, length, person: as asked for.
+        frames_without_face: output frames passed through untouched.
+        avatar_key: name of the footage's analysis in the store.
+        avatar_reused: whether it was there already.
+        seconds: wall-clock time by stage.
+    """
+
+    output: Path
+    frames: int
+    fps: Fraction
+    width: int
+    height: int
+    engine: str
+    length: str
+    person: str
+    frames_without_face: int
+    avatar_key: str
+    avatar_reused: bool
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; the rate stays exact as "30000/1001"."""
+        return asdict(self) | {"output": str(self.output), "fps": str(self.fps)}

@@ -1,0 +1,74 @@
+"""Decides, before any pixel is drawn, everything that looks along time: target mouths and cavity choice.
+
+After it, drawing a frame is a pure function of the frame and its entry here, in any order, anywhere.
+"""
+
+from typing import Protocol
+
+import numpy as np
+
+from lipwright.avatar.avatar import Avatar
+from lipwright.motion.style import speaker_style
+from lipwright.pipeline.plan import FramePlan
+from lipwright.render.bank import choose_views
+from lipwright.render.base import Patch, Shot, load_renderer
+from lipwright.structures import MouthDrive
+
+
+class Staging(Protocol):
+    """One engine's way from (avatar, drive, plan) to patches."""
+
+    def draw(self, frame: np.ndarray, output: int, *, under: bool) -> Patch | None:
+        """Draw one frame's mouth.
+
+        Args:
+            frame: (H, W, 3) uint8 RGB, the planned source frame.
+            output: number of the output frame.
+            under: whether `frame` is the one that dissolves away.
+
+        Returns:
+            The patch, None where the source frame shows no face.
+        """
+        ...
+
+
+class MouthStaging:
+    """Staging of the native engine: the speaker's own neutral and range, placed on each frame's head pose.
+
+    Args:
+        avatar: the person.
+        drive: one entry per output frame.
+        plan: source frames of the output frames.
+    """
+
+    def __init__(self, avatar: Avatar, drive: MouthDrive, plan: FramePlan) -> None:
+        mouths = speaker_style(avatar.mouths).mouths(drive)
+        self._over = _Layer(avatar, mouths, plan.source)
+        self._under = _Layer(avatar, mouths, plan.under)
+        self._points = avatar.track.points
+        self._renderer = load_renderer("warp")(avatar.bank)
+
+    def draw(self, frame: np.ndarray, output: int, *, under: bool) -> Patch | None:
+        """See `Staging.draw`."""
+        layer = self._under if under else self._over
+        if not layer.drawn[output]:
+            return None
+        mesh = self._points[layer.source[output]]
+        return self._renderer.render(Shot(frame, mesh, layer.targets[output], int(layer.views[output])))
+
+
+class _Layer:
+    """Targets and cavity views of the output frames whose source frame shows the face; zeros elsewhere."""
+
+    def __init__(self, avatar: Avatar, mouths: np.ndarray, source: np.ndarray) -> None:
+        self.source = source
+        self.drawn = (source >= 0) & avatar.track.present[source]
+        self.targets = np.zeros((len(source), mouths.shape[1], 2), np.float32)
+        self.views = np.full(len(source), -1, np.int32)
+        if not self.drawn.any():
+            return
+        shown = source[self.drawn]
+        self.targets[self.drawn] = avatar.place(mouths[self.drawn], shown)
+        jumps = np.abs(np.diff(shown, prepend=shown[0])) > 1
+        starts = jumps | avatar.track.cuts[shown]
+        self.views[self.drawn] = choose_views(avatar.bank, mouths[self.drawn], avatar.angles(shown), starts)

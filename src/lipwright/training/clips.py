@@ -1,0 +1,84 @@
+"""Talking clips as the motion model sees them: a mouth in face space and the sound beside it."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+SOUND_RATE = 16_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TalkingClip:
+    """One clip of one person.
+
+    Args:
+        name: unique name of the clip.
+        person: who speaks; train and validation never share one.
+        origin: the set it comes from: "arabic_news", "grid" or "wild".
+        use: "train" or "test".
+        fps: frames per second, constant.
+        drive: (F, 68, 3) float32, the drive points in face space; frame i is at i / fps.
+        samples: (n,) float32, sound at 16 kHz that starts with frame 0.
+        late: seconds that the sound comes after the picture, estimated; 0 until it was.
+        confirmed: sound and picture belong together.
+        listed: whoever collected the clip found it in sync too.
+    """
+
+    name: str
+    person: str
+    origin: str
+    use: str
+    fps: Fraction
+    drive: np.ndarray
+    samples: np.ndarray
+    late: float = 0.0
+    confirmed: bool = False
+    listed: bool = False
+
+
+def save(path: Path, clips: Iterable[TalkingClip]) -> None:
+    """Write the clips as one npz: points and sound end to end, and a JSON table of who lies where."""
+    rows, drives, sounds = [], [], []
+    for clip in clips:
+        rows.append(
+            {
+                "name": clip.name,
+                "person": clip.person,
+                "origin": clip.origin,
+                "use": clip.use,
+                "fps": str(clip.fps),
+                "frames": len(clip.drive),
+                "samples": len(clip.samples),
+                "late": clip.late,
+                "confirmed": clip.confirmed,
+                "listed": clip.listed,
+            }
+        )
+        drives.append(clip.drive.astype(np.float16))
+        sounds.append(np.clip(clip.samples * 32767, -32768, 32767).astype(np.int16))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(
+        path, table=json.dumps(rows), drive=np.concatenate(drives), sound=np.concatenate(sounds)
+    )
+
+
+def load(path: Path) -> list[TalkingClip]:
+    """Read what `save` wrote."""
+    with np.load(path) as stored:
+        rows, drive, sound = json.loads(str(stored["table"])), stored["drive"], stored["sound"]
+    clips, frame, sample = [], 0, 0
+    for row in rows:
+        frames, samples = row.pop("frames"), row.pop("samples")
+        clips.append(
+            TalkingClip(
+                **row | {"fps": Fraction(row["fps"])},
+                drive=drive[frame : frame + frames].astype(np.float32),
+                samples=sound[sample : sample + samples].astype(np.float32) / 32768,
+            )
+        )
+        frame, sample = frame + frames, sample + samples
+    return clips

@@ -1,0 +1,172 @@
+"""Clips to training batches: speech rows that look back and ahead, mouth coefficients beside them."""
+
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+from lipwright.audio.features import listen
+from lipwright.facespace import opening
+from lipwright.structures import Sound, SpeechFeatures
+from lipwright.training.clips import SOUND_RATE, TalkingClip
+from lipwright.training.network import INPUTS, PAST, PHASES, STRIDE, rows_for
+from lipwright.training.shape import offsets_of
+
+SPEECH_RATE = 100
+SILENT_ROW = np.array([-3.0] * (INPUTS - 1) + [-6.0], np.float32)
+UNKNOWN_ROW = np.array([0.0] * (INPUTS - 1) + [-0.8], np.float32)
+
+
+def speech_rows(speech: SpeechFeatures) -> np.ndarray:
+    """What the network hears: bands and energy. (n, 81) float32."""
+    return np.concatenate([speech.mel, speech.energy[:, None]], 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A clip ready to be cut into windows.
+
+    Args:
+        clip: where it comes from.
+        rows: variants of the same sound, each (n, 81) float16 at 100 Hz.
+        targets: (F, K) float32, mouth coefficients at the clip's own frame rate.
+        weight: how often it is drawn.
+    """
+
+    clip: TalkingClip
+    rows: list[np.ndarray]
+    targets: np.ndarray
+    weight: float
+
+
+def examples_of(
+    clips: list[TalkingClip],
+    shape: dict[str, np.ndarray],
+    shares: dict[str, float],
+    *,
+    variants: int,
+    rng: np.random.Generator,
+) -> list[Example]:
+    """Prepare clips; `shares` says how often each origin is drawn, `variants` how many disturbed
+    copies of each sound are made."""
+    persons = {key: list(group) for key, group in groupby(sorted(clips, key=_person), _person)}
+    lengths = {
+        origin: sum(len(c.drive) ** 0.7 for c in clips if c.origin == origin) for origin in shares
+    }
+    examples = []
+    for clip in clips:
+        before = persons[clip.person][rng.integers(len(persons[clip.person]))].samples
+        rows = [_hear(clip.samples), _hear(clip.samples, before)]
+        for i in range(variants):
+            loud, prefix = disturb(clip.samples, before if i % 2 == 0 else before[:0], rng)
+            rows.append(_hear(loud, prefix))
+        flat = offsets_of(clip, shape["opening_direction"]).reshape(len(clip.drive), -1)
+        targets = flat @ shape["basis"].reshape(len(shape["basis"]), -1).T
+        targets = targets / shape["spread"] / person_gain(clip, float(shape["opening_spread"]))
+        weight = shares[clip.origin] * len(clip.drive) ** 0.7 / lengths[clip.origin]
+        examples.append(Example(clip, rows, targets.astype(np.float32), weight))
+    return examples
+
+
+def _person(clip: TalkingClip) -> str:
+    return clip.person
+
+
+def _hear(samples: np.ndarray, before: np.ndarray | None = None) -> np.ndarray:
+    """Speech rows of a sound, as heard after another one by the same voice."""
+    before = np.zeros(0, np.float32) if before is None else before
+    lead = len(before) // 160
+    both = np.concatenate([before[: lead * 160], samples])
+    return speech_rows(listen(Sound(both, SOUND_RATE)))[lead:].astype(np.float16)
+
+
+def person_gain(clip: TalkingClip, average_spread: float) -> float:
+    """Liveliness of a clip against the average, drawn towards 1 for short clips."""
+    sure = len(clip.drive) / (len(clip.drive) + 50)
+    ratio = float(np.std(opening(clip.drive))) / average_spread
+    return float(np.clip(np.exp(sure * np.log(max(ratio, 1e-3))), 0.5, 2.0))
+
+
+def disturb(
+    samples: np.ndarray, before: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Another room, microphone and level: a smooth EQ, a gain, coloured noise at 8 to 40 dB."""
+    length = len(before) + len(samples)
+    sound = np.pad(np.concatenate([before, samples]), (0, -length % 4096))  # a fast FFT length
+    spectrum = np.fft.rfft(sound)
+    octave = np.linspace(0, 1, len(spectrum)) ** 0.5
+    curve = np.interp(octave, np.linspace(0, 1, 6), rng.uniform(-8, 8, 6))
+    loud = np.fft.irfft(spectrum * 10 ** (curve / 20), len(sound))
+    if rng.random() < 0.7:
+        hiss = np.fft.rfft(rng.standard_normal(len(sound)))
+        hiss /= np.maximum(np.arange(len(hiss)), 20) ** rng.uniform(0, 1)
+        noise = np.fft.irfft(hiss, len(sound))
+        wanted = loud.std() * 10 ** (-rng.uniform(8, 40) / 20)
+        loud = loud + noise * wanted / noise.std()
+    loud = loud * 10 ** (rng.uniform(-20, 6) / 20)
+    loud = np.clip(loud, -1, 1).astype(np.float32)
+    return loud[len(before) : length], loud[: len(before)]
+
+
+@dataclass(slots=True)
+class Batches:
+    """Draws random windows of `steps` trunk steps (40 ms) each; deterministic for a seed."""
+
+    examples: list[Example]
+    size: int
+    steps: int
+    rng: np.random.Generator
+
+    def draw(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rows (B, T, 81), targets (B, 2 steps, K), mask (B, 2 steps), all float32."""
+        weights = np.array([example.weight for example in self.examples])
+        picks = self.rng.choice(len(weights), self.size, p=weights / weights.sum())
+        windows = [self._window(self.examples[pick]) for pick in picks]
+        rows, targets, mask = (np.stack(part) for part in zip(*windows, strict=True))
+        return rows, targets, mask
+
+    def _window(self, example: Example) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        rng, clip = self.rng, example.clip
+        length = self.steps * STRIDE / SPEECH_RATE
+        slack = len(clip.drive) / clip.fps - length
+        start = rng.uniform(min(0.0, float(slack)), max(0.0, float(slack)))
+        speed = rng.uniform(0.88, 1.14)
+        ticks = np.arange(rows_for(self.steps)) - PAST
+        seconds = start + speed * ticks / SPEECH_RATE
+        pad = UNKNOWN_ROW if rng.random() < 0.7 else SILENT_ROW
+        sound = example.rows[rng.integers(len(example.rows))]
+        rows = _at(sound, (seconds + clip.late) * SPEECH_RATE, pad)
+        outputs = np.arange(self.steps * PHASES) * STRIDE / PHASES
+        frames = (start + speed * outputs / SPEECH_RATE) * float(clip.fps)
+        inside = (frames >= 0) & (frames <= len(example.targets) - 1)
+        targets = _at(example.targets, frames, np.zeros(example.targets.shape[1], np.float32))
+        return vary(rows, rng), targets, inside.astype(np.float32)
+
+
+def _at(values: np.ndarray, index: np.ndarray, outside: np.ndarray) -> np.ndarray:
+    """Rows of `values` at fractional indices, linearly; `outside` beyond the ends. (T, C) float32."""
+    low = np.clip(np.floor(index).astype(int), 0, len(values) - 1)
+    high = np.minimum(low + 1, len(values) - 1)
+    part = (index - low).astype(np.float32)[:, None]
+    mixed = values[low] * (1 - part) + values[high] * part
+    beyond = (index < -0.5) | (index > len(values) - 0.5)
+    return np.where(beyond[:, None], outside, mixed).astype(np.float32)
+
+
+def vary(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Another voice: formants up to 12 % apart, a tilt, masked bands and moments. (T, 81)."""
+    mel, energy = rows[:, :-1], rows[:, -1:]
+    bands = mel.shape[1]
+    source = np.clip(np.arange(bands) * rng.uniform(0.89, 1.12), 0, bands - 1.001)
+    low = source.astype(int)
+    part = (source - low).astype(np.float32)
+    mel = mel[:, low] * (1 - part) + mel[:, low + 1] * part
+    knots = rng.normal(0, 0.2, 5)
+    mel = mel + np.interp(np.linspace(0, 4, bands), np.arange(5), knots).astype(np.float32)
+    first, wide = rng.integers(bands), rng.integers(12)
+    mel[:, first : first + wide] = 0
+    if rng.random() < 0.5:
+        at, long = rng.integers(len(mel)), rng.integers(8)
+        mel[at : at + long] = 0
+    energy = energy * rng.uniform(0.9, 1.1) + rng.normal(0, 0.15)
+    return np.concatenate([mel, energy], 1).astype(np.float32)

@@ -1,0 +1,190 @@
+"""Measures a trained motion model, and the baselines, on people it never heard.
+
+    python -m lipwright.training.evaluate_motion CLIPS.npz FOLDER [--calibrate] [--baselines]
+
+Without `--calibrate` it judges what ships: the calibrated network behind the speech gate, 50 Hz. With
+it, it first finds the gain that gives held-out people their real amplitude and writes FOLDER/gain.npz.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lipwright.audio.features import listen
+from lipwright.motion.mouth import MouthMotion, lips_apart
+from lipwright.motion.style import neutral_mouth
+from lipwright.structures import Sound, SpeechFeatures
+from lipwright.training.baselines import EnergyModel, fit_ridge
+from lipwright.training.clips import SOUND_RATE, TalkingClip, load
+from lipwright.training.dataset import examples_of
+from lipwright.training.export import calibrated, load_network
+from lipwright.training.measure import (
+    Guess,
+    amplitude,
+    bootstrap,
+    lag_of,
+    landmark_error,
+    opening_pairs,
+    pooled_r,
+    silence_over_speech,
+    width_pairs,
+)
+from lipwright.training.motion import Recipe, trainable
+from lipwright.training.sync import guess as guess_coefficients
+
+Predictor = Callable[[SpeechFeatures], np.ndarray]
+"""Speech to offsets (n, 68, 3) at the features' 100 Hz."""
+
+SETS = {
+    "news": lambda c: c.origin == "arabic_news",
+    "grid": lambda c: c.origin == "grid",
+    "wild": lambda c: c.origin == "wild" and c.confirmed and c.listed,
+    "wild+": lambda c: c.origin == "wild" and c.confirmed,
+}
+
+
+class TorchSession:
+    """A checkpoint behind the shipped motion code, in the place of an ONNX session."""
+
+    def __init__(self, folder: Path) -> None:
+        self.model, self.shape = calibrated(folder)
+
+    def run(self, _: None, feed: dict[str, np.ndarray]) -> list[np.ndarray]:
+        """As ONNX Runtime's."""
+        with torch.inference_mode():
+            return [self.model(torch.from_numpy(feed["speech"])).numpy()]
+
+
+def network_predictor(folder: Path) -> Predictor:
+    """The checkpoint of a folder with its own mouth shape, gate and lips as shipped."""
+    session = TorchSession(folder)
+    basis = session.shape["basis"]
+
+    def predict(speech: SpeechFeatures) -> np.ndarray:
+        coefficients = MouthMotion(session).coefficients(speech)  # pyright: ignore
+        at = np.arange(len(speech)) / 2
+        low = np.minimum(at.astype(int), len(coefficients) - 1)
+        high = np.minimum(low + 1, len(coefficients) - 1)
+        part = (at - low)[:, None]
+        mixed = coefficients[low] * (1 - part) + coefficients[high] * part
+        return lips_apart(np.tensordot(speech.gate[:, None] * mixed, basis, 1))
+
+    return predict
+
+
+def shipped_predictor() -> Predictor:
+    """The model in the package, through its public interface."""
+    motion = MouthMotion.open()
+    return lambda speech: motion.move(speech, Fraction(100), len(speech)).offsets
+
+
+def guess_clip(clip: TalkingClip, predict: Predictor, direction: np.ndarray) -> Guess:
+    """Mouths of a clip from its sound, the clip's own offset taken out."""
+    offsets = predict(listen(Sound(clip.samples, SOUND_RATE)))
+    at = (np.arange(len(clip.drive)) / float(clip.fps) + clip.late) * 100
+    inside = (at >= 0) & (at <= len(offsets) - 1)
+    low = at[inside].astype(int)
+    part = (at[inside] - low)[:, None, None].astype(np.float32)
+    high = np.minimum(low + 1, len(offsets) - 1)
+    made = offsets[low] * (1 - part) + offsets[high] * part
+    neutral = neutral_mouth(clip.drive, direction)
+    return Guess(clip, clip.drive[inside], neutral + made)
+
+
+def row_of(name: str, guesses: list[Guess], *, interval: bool) -> str:
+    """One line of the table."""
+    opens, widths = opening_pairs(guesses), width_pairs(guesses)
+    persons = [guess.clip.person for guess in guesses]
+    silent, count = silence_over_speech(guesses)
+    real, _ = silence_over_speech(guesses, real=True)
+    moved = [Guess(g.clip, g.real, g.made - g.made.mean(0) + g.real.mean(0)) for g in guesses]
+    cells = [
+        f"{name:16}",
+        f"{pooled_r(opens):6.3f}",
+        "[{:.2f} {:.2f}]".format(*bootstrap(opens, persons)) if interval else " " * 11,
+        f"{pooled_r(widths):6.3f}",
+        "[{:.2f} {:.2f}]".format(*bootstrap(widths, persons)) if interval else " " * 11,
+        f"{amplitude(opens):5.2f} {amplitude(widths):5.2f}",
+        f"{lag_of(opens):+3d}",
+        f"{silent:6.2f} of {real:.2f} ({count})",
+        f"{landmark_error(guesses):6.2f} {landmark_error(moved):6.2f}",
+        f"{len(guesses)} clips, {len(set(persons))} people",
+    ]
+    return " | ".join(cells)
+
+
+HEADER = (
+    "set, model       | open r |             | width r|             | ampl. o, w  | lag | "
+    "silence motion | LMD, with true mean"
+)
+
+
+def calibrate(folder: Path, clips: list[TalkingClip]) -> np.ndarray:
+    """Gain per coefficient that gives these people their real spread; writes gain.npz. (K,)."""
+    (folder / "gain.npz").unlink(missing_ok=True)
+    net, shape = load_network(folder)
+    made = [guess_coefficients(net, clip.samples) for clip in clips]
+    mean = np.concatenate(made).mean(0)
+    predict = network_predictor(folder)
+    plain = [guess_clip(clip, predict, shape["opening_direction"]) for clip in clips]
+    flat = shape["basis"].reshape(len(shape["basis"]), -1).T
+    real, got = (
+        np.sqrt(np.mean([np.var(m.reshape(len(m), -1) @ flat, 0) for m in mouths], 0))
+        for mouths in ([g.real for g in plain], [g.made for g in plain])
+    )
+    ratio = amplitude(opening_pairs(plain))
+    gain = np.clip(real / got, 1.0, 1 / ratio)
+    for _ in range(4):  # the gate and the lips' meeting bend the size: correct and look again
+        np.savez(folder / "gain.npz", mean=mean.astype(np.float32), gain=gain.astype(np.float32))
+        predict = network_predictor(folder)
+        now = [guess_clip(clip, predict, shape["opening_direction"]) for clip in clips]
+        ratio = amplitude(opening_pairs(now))
+        gain = 1 + (gain - 1) * np.clip(1 / ratio, 0.8, 1.25) ** 1.5
+    return gain
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("clips", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--use", default="test", help="test, or held_out for the recipe's own")
+    parser.add_argument("--recipe", type=Path, help="with --calibrate: names the held-out people")
+    parser.add_argument("--calibrate", action="store_true")
+    parser.add_argument("--baselines", action="store_true")
+    parser.add_argument("--shipped", action="store_true")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    clips = load(options.clips)
+    recipe = Recipe.read(options.recipe) if options.recipe else Recipe()
+    held = [c for c in clips if c.person in recipe.held_out and c.confirmed]
+    _, shape = load_network(options.folder)
+    if options.calibrate:
+        sys.stdout.write(f"gain {np.round(calibrate(options.folder, held), 2)}\n")
+    predictors = {"network": network_predictor(options.folder)}
+    if options.shipped:
+        predictors = {"shipped": shipped_predictor()}
+    if options.baselines:
+        rng = np.random.default_rng(0)
+        train = trainable(clips, recipe)
+        examples = examples_of(train, shape, recipe.shares, variants=0, rng=rng)
+        predictors["energy"] = EnergyModel(shape["opening_direction"])
+        predictors["ridge"] = fit_ridge(examples, shape)
+    chosen = held if options.use == "held_out" else [c for c in clips if c.use == "test"]
+    sys.stdout.write(HEADER + "\n")
+    for title, belongs in SETS.items():
+        part = [clip for clip in chosen if belongs(clip)]
+        for name, predict in predictors.items() if part else ():
+            guesses = [guess_clip(c, predict, shape["opening_direction"]) for c in part]
+            line = row_of(f"{title} {name}", guesses, interval=title.startswith("wild"))
+            sys.stdout.write(line + "\n")
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

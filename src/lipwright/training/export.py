@@ -1,0 +1,138 @@
+"""Checkpoint to shipped model: calibrated, one ONNX file, the mouth shape, and their cards.
+
+    python -m lipwright.training.export FOLDER [--models src/lipwright/models]
+
+FOLDER holds `shape.npz`, `network.pt` and, from `evaluate_motion --calibrate`, `gain.npz`.
+"""
+
+import argparse
+import hashlib
+import io
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor, nn
+
+from lipwright.training.network import INPUTS, MotionNet, rows_for
+
+OPSET = 17
+
+
+class Calibrated(nn.Module):
+    """The network with its outputs brought to the motion's natural size, in face-space units."""
+
+    def __init__(self, net: MotionNet, spread: np.ndarray, mean: np.ndarray, gain: np.ndarray):
+        super().__init__()
+        self.net = net
+        self.register_buffer("factor", torch.from_numpy((gain * spread).astype(np.float32)))
+        self.register_buffer("rest", torch.from_numpy(((1 - gain) * mean * spread).astype("f4")))
+
+    def forward(self, speech: Tensor) -> Tensor:
+        """(B, T, 81) to coefficients (B, 2 n, K)."""
+        return self.net(speech) * self.factor + self.rest
+
+
+def load_network(folder: Path) -> tuple[MotionNet, dict[str, np.ndarray]]:
+    """A trained network and its mouth shape."""
+    with np.load(folder / "shape.npz") as stored:
+        shape = {name: stored[name] for name in stored.files}
+    state = torch.load(folder / "network.pt", weights_only=True)
+    channels = state["head.1.weight"].shape[1]
+    net = MotionNet(len(shape["spread"]), channels)
+    net.load_state_dict(state)
+    return net.eval(), shape
+
+
+def calibrated(folder: Path) -> tuple[Calibrated, dict[str, np.ndarray]]:
+    """The network of a folder with its gain, 1 where none was measured."""
+    net, shape = load_network(folder)
+    count = len(shape["spread"])
+    mean, gain = np.zeros(count, np.float32), np.ones(count, np.float32)
+    if (folder / "gain.npz").exists():
+        with np.load(folder / "gain.npz") as stored:
+            mean, gain = stored["mean"], stored["gain"]
+    return Calibrated(net, shape["spread"], mean, gain).eval(), shape
+
+
+def to_onnx(model: nn.Module) -> bytes:
+    """The model as an ONNX file with free batch and time axes."""
+    buffer = io.BytesIO()
+    torch.onnx.export(
+        model,
+        (torch.zeros(1, rows_for(4), INPUTS),),
+        buffer,
+        input_names=["speech"],
+        output_names=["coefficients"],
+        dynamic_axes={"speech": {0: "batch", 1: "rows"}, "coefficients": {0: "batch", 1: "steps"}},
+        opset_version=OPSET,
+        dynamo=False,
+    )
+    stored = onnx.load_from_string(buffer.getvalue())
+    onnx.checker.check_model(stored)
+    return stored.SerializeToString()
+
+
+def card(name: str, path: Path, inputs: list[str], outputs: list[str]) -> str:
+    """A manifest row for a file."""
+    stored = path.read_bytes()
+    lines = [
+        "[[model]]",
+        f'name = "{name}"',
+        f'file = "{path.name}"',
+        f'sha256 = "{hashlib.sha256(stored).hexdigest()}"',
+        f"bytes = {len(stored)}",
+        'licence = "Apache-2.0"',
+        'origin = "lipwright.training, recipes/mouth_motion.toml; data and measures in mouth_motion.md"',
+        f"inputs = {json.dumps(inputs)}",
+        f"outputs = {json.dumps(outputs)}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def replace_cards(manifest: Path, cards: dict[str, str]) -> None:
+    """Put rows into the manifest in the place of those of the same names; others stay."""
+    stored = manifest.read_text("utf-8") if manifest.exists() else ""
+    head, *rows = re.split(r"^(?=\[\[model\]\])", stored, flags=re.MULTILINE)
+    named = {re.findall(r'^name = "(.*)"', row, re.MULTILINE)[0]: row for row in rows}
+    merged = {name: row.strip() + "\n" for name, row in (named | cards).items()}
+    manifest.write_text(head + "\n".join(merged.values()), encoding="utf-8")
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--models", type=Path, default=Path("src/lipwright/models"))
+    options = parser.parse_args()
+    model, shape = calibrated(options.folder)
+    network, arrays = options.models / "mouth_motion.onnx", options.models / "mouth_shape.npz"
+    network.write_bytes(to_onnx(model))
+    shipped = ("basis", "opening_direction", "opening_spread")
+    np.savez_compressed(arrays, **{name: shape[name] for name in shipped})
+    cards = [
+        card(
+            "mouth_motion",
+            network,
+            ["speech (batch, rows, 81) float32: 80 mel bands and energy, 100 rows a second"],
+            ["coefficients (batch, steps, 16) float32: weights of the basis, 50 a second"],
+        ),
+        card(
+            "mouth_shape",
+            arrays,
+            [],
+            [
+                "basis (16, 68, 3) float32: displacements of the drive points, face space",
+                "opening_direction (68, 3) float32: displacement per unit of opening",
+                "opening_spread () float32: median over speakers of the opening's deviation",
+            ],
+        ),
+    ]
+    replace_cards(options.models / "manifest.toml", dict(zip(("mouth_motion", "mouth_shape"), cards, strict=True)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""Estimates how late each wild clip's sound is, by a first motion model, and confirms its sync.
+
+    python -m lipwright.training.sync CLIPS.npz FOLDER --output SYNCED.npz
+
+FOLDER holds a model trained on clips that are in sync (`lipwright.training.motion`). The guess at a
+clip's mouth coefficients is slid over the real ones from -400 to 400 ms; the peak of the correlation
+is the offset. A clip is confirmed when the peak is high and stands out from all others.
+"""
+
+import argparse
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lipwright.audio.features import listen
+from lipwright.structures import Sound
+from lipwright.training.clips import SOUND_RATE, TalkingClip, load, save
+from lipwright.training.dataset import SILENT_ROW, speech_rows
+from lipwright.training.export import load_network
+from lipwright.training.network import FUTURE, PAST, MotionNet
+from lipwright.training.shape import offsets_of
+
+log = logging.getLogger(__name__)
+OUTPUTS = 50
+SLIDE = np.arange(-20, 21)  # steps of 20 ms
+COUNTED = 6  # coefficients
+LEAST_PEAK, LEAST_LEAD, RIVAL_STEPS, MOST_LATE = 0.17, 0.1, 6, 0.3
+
+
+def guess(net: MotionNet, samples: np.ndarray) -> np.ndarray:
+    """Standardised coefficients of a whole sound at 50 Hz, silence around it. (M, K)."""
+    rows = speech_rows(listen(Sound(samples, SOUND_RATE)))
+    before, after = np.tile(SILENT_ROW, (PAST, 1)), np.tile(SILENT_ROW, (FUTURE + 1, 1))
+    with torch.inference_mode():
+        heard = torch.from_numpy(np.concatenate([before, rows, after]))[None]
+        return net(heard)[0].numpy()
+
+
+def offset_curve(made: np.ndarray, real: np.ndarray, fps: float) -> np.ndarray:
+    """Correlation for each slide: made (M, K) at 50 Hz, real (F, K) at fps. (len(SLIDE),)."""
+    curve = []
+    seconds = np.arange(len(real)) / fps
+    for slide in SLIDE:
+        at = (seconds * OUTPUTS + slide).round().astype(int)
+        inside = (at >= 0) & (at < len(made))
+        a, b = made[at[inside]], real[inside]
+        a, b = a - a.mean(0), b - b.mean(0)
+        scale = b.std(0).mean()
+        power = np.sqrt((a * a).sum() * (b * b).sum()) + 1e-9 * scale
+        curve.append(float((a * b).sum() / power))
+    return np.array(curve)
+
+
+def synced(clip: TalkingClip, net: MotionNet, shape: dict[str, np.ndarray]) -> TalkingClip:
+    """The clip with its offset and whether it is confirmed."""
+    flat = offsets_of(clip, shape["opening_direction"]).reshape(len(clip.drive), -1)
+    real = flat @ shape["basis"].reshape(len(shape["basis"]), -1).T / shape["spread"]
+    made = guess(net, clip.samples)
+    weights = np.sqrt(shape["spread"][:COUNTED] / shape["spread"][0])
+    curve = offset_curve(made[:, :COUNTED] * weights, real[:, :COUNTED] * weights, float(clip.fps))
+    best = int(curve.argmax())
+    rivals = curve[np.abs(np.arange(len(curve)) - best) > RIVAL_STEPS]
+    lead = curve[best] - rivals.max()
+    late = float(SLIDE[best]) / OUTPUTS
+    sure = curve[best] >= LEAST_PEAK and lead >= LEAST_LEAD and abs(late) <= MOST_LATE
+    log.info(
+        "%-60.60s %5s r %.2f lead %+.2f late %+4.0f ms %s",
+        clip.name, clip.use, curve[best], lead, 1000 * late, "" if sure else "DROPPED",
+    )  # fmt: skip
+    return replace(clip, late=late, confirmed=bool(sure))
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("clips", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--output", type=Path, required=True)
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    torch.set_num_threads(1)
+    net, shape = load_network(options.folder)
+    clips = load(options.clips)
+    save(
+        options.output,
+        [synced(clip, net, shape) if clip.origin == "wild" else clip for clip in clips],
+    )
+
+
+if __name__ == "__main__":
+    main()
