@@ -5,12 +5,14 @@ import os
 from types import TracebackType
 from typing import Any, Self
 
+import cv2
 import numpy as np
 
 from lipwright.errors import BackendError
 from lipwright.facespace import MESH_POINTS
 
 SAME_FACE_IOU = 0.3
+_BLANK = np.zeros((64, 64, 3), np.uint8)
 
 
 def import_mediapipe() -> Any:  # noqa: ANN401 - mediapipe ships no types
@@ -59,12 +61,15 @@ class FaceMeshTracker:
                 "this MediaPipe carries no models; install `mediapipe==0.10.21`, or name a FaceLandmarker bundle "
                 "in LIPWRIGHT_LANDMARKER and use --tracker landmarker"
             )
+        self._greeted = False
         with _quiet():
             self._mesh = solutions.face_mesh.FaceMesh(max_num_faces=1, refine_landmarks=True)
             self._detectors = [
                 solutions.face_detection.FaceDetection(model_selection=reach, min_detection_confidence=0.5)
                 for reach in (0, 1)  # within two metres of the camera, within five
             ]
+            self.detect(_BLANK)
+            self.fit(_BLANK)
 
     def detect(self, picture: np.ndarray) -> np.ndarray:
         """See `FaceTracker.detect`; both detectors' boxes, the surest first."""
@@ -81,17 +86,22 @@ class FaceMeshTracker:
     def fit(self, picture: np.ndarray) -> np.ndarray | None:
         """See `FaceTracker.fit`."""
         height, width = picture.shape[:2]
-        faces = self._mesh.process(np.ascontiguousarray(picture)).multi_face_landmarks
+        side = max(height, width)  # the mesh graph is exact on square pictures only
+        square = cv2.copyMakeBorder(picture, 0, side - height, 0, side - width, cv2.BORDER_CONSTANT)
+        with contextlib.nullcontext() if self._greeted else _quiet():
+            faces = self._mesh.process(square).multi_face_landmarks
         if not faces:
             return None
+        self._greeted = True
         points = np.array([(p.x, p.y, p.z) for p in faces[0].landmark], np.float32)
         # MediaPipe counts from the corner of the first pixel; z is in the unit of x.
-        return points[:MESH_POINTS] * (width, height, width) - np.array((0.5, 0.5, 0), np.float32)
+        return points[:MESH_POINTS] * np.float32(side) - np.array((0.5, 0.5, 0), np.float32)
 
     def forget(self) -> None:
         """See `FaceTracker.forget`."""
         with _quiet():
             self._mesh.reset()
+            self.fit(_BLANK)
 
     def close(self) -> None:
         """See `FaceTracker.close`."""
@@ -109,7 +119,10 @@ class FaceMeshTracker:
 
 @contextlib.contextmanager
 def _quiet():  # noqa: ANN202 - a context manager
-    """MediaPipe's C++ side writes start-up lines straight to file descriptor 2; keep a user's terminal clean."""
+    """MediaPipe's C++ side writes start-up lines straight to file descriptor 2; keep a user's terminal clean.
+
+    The lines come while a graph starts, that is with its first picture (hence the blank ones) and its first face.
+    """
     saved = os.dup(2)
     try:
         with open(os.devnull, "w") as null:  # noqa: PTH123 - a device, not a path

@@ -127,13 +127,9 @@ class ToRgb:
         if not _is_yuv(frame.format):
             flat = self._scaler.reformat(frame, width, height, "rgb24", interpolation=kernel)
             return np.ascontiguousarray(flat.to_ndarray())
-        wide = self._scaler.reformat(
-            frame, width, height, "yuv444p", interpolation=kernel, **self._same
-        )
+        wide = self._scaler.reformat(frame, width, height, "yuv444p", interpolation=kernel, **self._same)
         planes = [
-            np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[
-                :, :width
-            ]
+            np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, :width]
             for plane in wide.planes
         ]
         return cv2.transform(cv2.merge(planes), self._matrix)

@@ -31,7 +31,7 @@ class ClipWriter:
     without an error; otherwise it is removed, and an older file of that name stays as it was.
     Memory does not grow with length.
 
-    H.264, HEVC and AV1 need even sizes: an odd width or height gains one column or row, a copy of
+    H.264 and HEVC need even sizes: an odd width or height gains one column or row, a copy of
     the last, rather than being resampled or cut.
 
     Args:
@@ -122,9 +122,7 @@ class ClipWriter:
             frame.time_base = 1 / self._fps
             self._container.mux(self._video.encode(frame))
             self.frames_written += 1
-            if (
-                self._sound is not None
-            ):  # as far as the picture goes, so that the two lie side by side in the file
+            if self._sound is not None:  # as far as the picture goes, so that the two lie side by side in the file
                 self._sound.write_until(self.frames_written / self._fps)
 
     def _check(self) -> None:
@@ -151,9 +149,7 @@ class ClipWriter:
             self._sound = _SoundTrack(self._sound_path)
         with self._writing():
             flags = {"movflags": "+faststart"} if self._format in ("mp4", "mov") else {}
-            self._container = av.open(
-                f"file:{self._partial}", "w", format=self._format, container_options=flags
-            )
+            self._container = av.open(f"file:{self._partial}", "w", format=self._format, container_options=flags)
             self._video = self._add_video(self._container)
             if self._sound is not None:
                 self._sound.join(self._container, self._sound_codec, self._options.sound_kbps)
@@ -228,9 +224,7 @@ class ClipWriter:
         except (FFmpegError, OSError) as exc:
             full = exc.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
             reason = "the disk is full" if full else exc.strerror or type(exc).__name__
-            raise OutputError(
-                f"cannot write {self.path}: {reason}; free some space or choose another folder"
-            ) from exc
+            raise OutputError(f"cannot write {self.path}: {reason}; free some space or choose another folder") from exc
 
 
 class _SoundTrack:

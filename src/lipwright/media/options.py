@@ -31,16 +31,15 @@ CODECS = {
     "h264": Codec("libx264", 51),
     "hevc": Codec("libx265", 51, tag="hvc1"),  # the tag Apple's players ask for
     "vp9": Codec("libvpx-vp9", 63, even=False),
-    "av1": Codec("libsvtav1", 63),
 }
 
 # suffix → (FFmpeg's name of the container, sound codec, video codecs it takes)
 CONTAINERS = {
-    ".mp4": ("mp4", "aac", ("h264", "hevc", "vp9", "av1")),
+    ".mp4": ("mp4", "aac", ("h264", "hevc", "vp9")),
     ".m4v": ("mp4", "aac", ("h264", "hevc")),
     ".mov": ("mov", "aac", ("h264", "hevc")),
-    ".mkv": ("matroska", "aac", ("h264", "hevc", "vp9", "av1")),
-    ".webm": ("webm", "libopus", ("vp9", "av1")),
+    ".mkv": ("matroska", "aac", ("h264", "hevc", "vp9")),
+    ".webm": ("webm", "libopus", ("vp9",)),
 }
 
 
@@ -49,7 +48,7 @@ class EncodeOptions:
     """How `ClipWriter` encodes.
 
     Args:
-        codec: A name in `CODECS`: h264, hevc, vp9 or av1.
+        codec: A name in `CODECS`: h264, hevc or vp9.
         crf: Constant quality, lower is better; each codec has its own scale (h264: 18 is visually
             lossless).
         preset: Speed against size, by x264's names; other encoders get their nearest.
@@ -79,8 +78,6 @@ class EncodeOptions:
         if self.codec == "vp9":
             slow = str(max(0, 8 - speed))
             return {"crf": crf, "b": "0", "deadline": "good", "cpu-used": slow, "row-mt": "1"}
-        if self.codec == "av1":
-            return {"crf": crf, "preset": str(12 - speed)}
         settings = {"crf": crf, "preset": self.preset}
         if self.codec == "hevc":
             settings["x265-params"] = "log-level=none"

@@ -39,9 +39,7 @@ def read_photo(path: Path) -> np.ndarray:
         MediaError: The file cannot be decoded.
     """
     with reading(path):
-        data = np.frombuffer(
-            path.read_bytes(), np.uint8
-        )  # cv2.imread fails on names beyond ASCII on Windows
+        data = np.frombuffer(path.read_bytes(), np.uint8)  # cv2.imread fails on names beyond ASCII on Windows
     try:
         stored = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
         picture = cv2.imdecode(data, cv2.IMREAD_COLOR)

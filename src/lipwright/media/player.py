@@ -181,15 +181,11 @@ class Decoder:
         if key:
             try:
                 self._container.seek(int(self._reel.seek_to[key]), stream=stream)
-            except (
-                FFmpegError
-            ):  # cannot seek: begin at the beginning and decode up to the key frame
+            except FFmpegError:  # cannot seek: begin at the beginning and decode up to the key frame
                 return self._seek(0)
         return stream
 
-    def _deinterlaced(
-        self, frames: Iterator[tuple[int, av.VideoFrame]]
-    ) -> Iterator[tuple[int, av.VideoFrame]]:
+    def _deinterlaced(self, frames: Iterator[tuple[int, av.VideoFrame]]) -> Iterator[tuple[int, av.VideoFrame]]:
         """The same frames with their two fields made one; progressive ones pass untouched."""
         graph: Graph | None = None
         waiting: deque[int] = deque()  # the filter keeps count and order, one frame late
@@ -225,9 +221,7 @@ def _decoded(stream: VideoStream) -> Iterator[av.VideoFrame]:
 
 def _deinterlacer(frame: av.VideoFrame) -> Graph:
     graph = Graph()
-    source = graph.add_buffer(
-        width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
-    )
+    source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base)
     fields = graph.add("bwdif", "mode=send_frame:parity=auto:deint=interlaced")
     graph.link_nodes(source, fields, graph.add("buffersink")).configure()
     return graph

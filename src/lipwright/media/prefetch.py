@@ -63,9 +63,7 @@ class _Belt(Generic[T]):
             for item in source:
                 if not self._put(item):
                     break
-            if isinstance(
-                source, Generator
-            ):  # its `finally` blocks belong to the thread that ran it
+            if isinstance(source, Generator):  # its `finally` blocks belong to the thread that ran it
                 source.close()
         except BaseException as exc:  # noqa: BLE001 - raised again in the consumer
             self._failure = exc

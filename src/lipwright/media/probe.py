@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from lipwright.errors import MediaError
@@ -24,7 +25,6 @@ _log = logging.getLogger(__name__)
 # Demuxers that take any text or bytes for pictures: a file that only they read is not media.
 _NOT_MEDIA = frozenset({"tty", "bin", "adf", "idf", "xbin"})
 _INTERLACED_ORDERS = range(2, 6)  # FFmpeg's AVFieldOrder: TT, BB, TB, BT
-_DISPOSITION_COVER = 0x0400  # FFmpeg's AV_DISPOSITION_ATTACHED_PIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +128,7 @@ def reading(path: Path) -> Iterator[None]:
         raise MediaError(f"{path} may not be read; check its permissions") from exc
     except (FFmpegError, OSError) as exc:
         reason = exc.strerror or type(exc).__name__
-        raise MediaError(
-            f"cannot read {path}: {reason}; is it a finished video, photo or sound file?"
-        ) from exc
+        raise MediaError(f"cannot read {path}: {reason}; is it a finished video, photo or sound file?") from exc
 
 
 @contextmanager
@@ -191,9 +189,7 @@ class _Walk:
     """One pass over the packets of a video stream, decoding until the first frame appears."""
 
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:
-        stream.thread_type = (
-            "SLICE"  # frame threads would want several packets before the first frame
-        )
+        stream.thread_type = "SLICE"  # frame threads would want several packets before the first frame
         self.first: av.VideoFrame | None = None
         self.stamps: list[tuple[int | None, int | None]] = []
         self.keys: list[int] = []  # positions in `stamps`
@@ -256,7 +252,7 @@ def _reel(path: Path, container: InputContainer, stream: VideoStream, walk: _Wal
         width=width,
         height=height,
         upright=Upright.of(frame),
-        interlaced=frame.interlaced_frame or stream.codec_context.field_order in _INTERLACED_ORDERS,
+        interlaced=frame.interlaced_frame or getattr(stream.codec_context, "field_order", 0) in _INTERLACED_ORDERS,
         colour=colour,
         has_sound=bool(container.streams.audio),
     )
@@ -325,7 +321,7 @@ def _square(frame: av.VideoFrame, stream: VideoStream) -> tuple[int, int]:
 
 
 def _is_cover(stream: VideoStream) -> bool:
-    return bool(int(stream.disposition) & _DISPOSITION_COVER)
+    return bool(stream.disposition & Disposition.attached_pic)
 
 
 def _is_hidden(packet: av.Packet) -> bool:

@@ -61,9 +61,7 @@ def within_reason(rate: Fraction) -> Fraction:
     return rate / -(-rate // FASTEST) if rate > FASTEST else rate
 
 
-def shown_at(
-    times: np.ndarray, tick: Fraction, zero: Fraction, fps: Fraction, count: int
-) -> np.ndarray:
+def shown_at(times: np.ndarray, tick: Fraction, zero: Fraction, fps: Fraction, count: int) -> np.ndarray:
     """For each of `count` frames at `fps` from `zero` seconds on: which source frame is on screen.
 
     Args:

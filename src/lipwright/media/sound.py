@@ -160,9 +160,7 @@ class SoundReader:
         if resampler is None:
             return
         if frame is not None:
-            frame.pts = (
-                None  # the clock has been read; the resampler is to join the pieces as they come
-            )
+            frame.pts = None  # the clock has been read; the resampler is to join the pieces as they come
         for piece in resampler.resample(frame):
             if piece is None:  # flushed, but nothing had to be converted
                 continue

@@ -8,7 +8,7 @@ from lipwright.structures import SpeechFeatures
 from lipwright.training.dataset import SILENT_ROW, Example, speech_rows
 
 TAPS = np.arange(-24, 25, 4)  # rows at 100 Hz: +-240 ms, every 40 ms averaged
-PENALTY = 300.0
+PENALTY = 5.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from lipwright.facespace import DRIVE, LIP_BOTTOM, LIP_TOP, MOUTH_CORNERS, opening
 from lipwright.training.clips import TalkingClip, load
-from lipwright.training.dataset import Batches, examples_of
+from lipwright.training.dataset import Batches, Example, examples_of
 from lipwright.training.network import MotionNet
 from lipwright.training.shape import main_motions, mirror_of, offsets_of, opening_direction
 
@@ -138,14 +138,10 @@ def loss_of(
     )
 
 
-def train(
-    clips: list[TalkingClip], shape: dict[str, np.ndarray], recipe: Recipe
-) -> MotionNet:
+def train(examples: list[Example], shape: dict[str, np.ndarray], recipe: Recipe) -> MotionNet:
     """The whole training: draw, guess, compare, step; returns the averaged network."""
     torch.manual_seed(recipe.seed)
-    rng = np.random.default_rng(recipe.seed)
-    examples = examples_of(clips, shape, recipe.shares, variants=recipe.variants, rng=rng)
-    batches = Batches(examples, recipe.batch, recipe.window, rng)
+    batches = Batches(examples, recipe.batch, recipe.window, np.random.default_rng(recipe.seed))
     lines = torch.from_numpy(contours(shape))
     weights = torch.from_numpy((shape["spread"] / shape["spread"].max()) ** 0.5)
     net = MotionNet(len(shape["spread"]), recipe.channels, recipe.dropout)
@@ -187,7 +183,9 @@ def main() -> None:
     shape = measure_shape(clips, recipe)
     options.output.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(options.output / "shape.npz", **shape)
-    net = train(clips, shape, recipe)
+    rng = np.random.default_rng(recipe.seed)
+    examples = examples_of(clips, shape, recipe.shares, variants=recipe.variants, rng=rng)
+    net = train(examples, shape, recipe)
     torch.save(net.state_dict(), options.output / "network.pt")
 
 

@@ -28,6 +28,7 @@ OUTPUTS = 50
 SLIDE = np.arange(-20, 21)  # steps of 20 ms
 COUNTED = 6  # coefficients
 LEAST_PEAK, LEAST_LEAD, RIVAL_STEPS, MOST_LATE = 0.17, 0.1, 6, 0.3
+GROUP_FRAMES, SETTLED_STEPS = 60, 5
 
 
 def guess(net: MotionNet, samples: np.ndarray) -> np.ndarray:
@@ -54,23 +55,53 @@ def offset_curve(made: np.ndarray, real: np.ndarray, fps: float) -> np.ndarray:
     return np.array(curve)
 
 
-def synced(clip: TalkingClip, net: MotionNet, shape: dict[str, np.ndarray]) -> TalkingClip:
-    """The clip with its offset and whether it is confirmed."""
+def curve_of(clip: TalkingClip, net: MotionNet, shape: dict[str, np.ndarray]) -> np.ndarray:
+    """`offset_curve` of a clip over its first coefficients, large ones counting more."""
     flat = offsets_of(clip, shape["opening_direction"]).reshape(len(clip.drive), -1)
     real = flat @ shape["basis"].reshape(len(shape["basis"]), -1).T / shape["spread"]
-    made = guess(net, clip.samples)
     weights = np.sqrt(shape["spread"][:COUNTED] / shape["spread"][0])
-    curve = offset_curve(made[:, :COUNTED] * weights, real[:, :COUNTED] * weights, float(clip.fps))
+    made = guess(net, clip.samples)[:, :COUNTED] * weights
+    return offset_curve(made, real[:, :COUNTED] * weights, float(clip.fps))
+
+
+def judged(clip: TalkingClip, curve: np.ndarray) -> TalkingClip:
+    """A wild clip with its offset and whether it is confirmed."""
     best = int(curve.argmax())
     rivals = curve[np.abs(np.arange(len(curve)) - best) > RIVAL_STEPS]
-    lead = curve[best] - rivals.max()
-    late = float(SLIDE[best]) / OUTPUTS
+    lead, late = curve[best] - rivals.max(), float(SLIDE[best]) / OUTPUTS
     sure = curve[best] >= LEAST_PEAK and lead >= LEAST_LEAD and abs(late) <= MOST_LATE
     log.info(
         "%-60.60s %5s r %.2f lead %+.2f late %+4.0f ms %s",
         clip.name, clip.use, curve[best], lead, 1000 * late, "" if sure else "DROPPED",
     )  # fmt: skip
     return replace(clip, late=late, confirmed=bool(sure))
+
+
+def settled(clip: TalkingClip, curve: np.ndarray, group: np.ndarray) -> TalkingClip:
+    """A short clip known to be in sync, its offset drawn towards that of its group."""
+    curve = len(clip.drive) * curve + GROUP_FRAMES * group
+    near = np.abs(SLIDE) <= SETTLED_STEPS
+    best = SLIDE[near][curve[near].argmax()]
+    return replace(clip, late=float(best) / OUTPUTS)
+
+
+def synced(
+    clips: list[TalkingClip], net: MotionNet, shape: dict[str, np.ndarray]
+) -> list[TalkingClip]:
+    """Every clip with its offset; the sets' test clips stay as they are."""
+    curves = [curve_of(clip, net, shape) for clip in clips]
+    groups = {
+        person: np.mean([c for c, k in zip(curves, clips, strict=True) if k.person == person], 0)
+        for person in {clip.person for clip in clips}
+    }
+    done = []
+    for clip, curve in zip(clips, curves, strict=True):
+        if clip.origin == "wild":
+            done.append(judged(clip, curve))
+        else:
+            small = settled(clip, curve, groups[clip.person])
+            done.append(small if clip.use == "train" else clip)
+    return done
 
 
 def main() -> None:
@@ -83,11 +114,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(1)
     net, shape = load_network(options.folder)
-    clips = load(options.clips)
-    save(
-        options.output,
-        [synced(clip, net, shape) if clip.origin == "wild" else clip for clip in clips],
-    )
+    save(options.output, synced(load(options.clips), net, shape))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,54 @@
+"""Options that several commands share, named as users of other lip-sync tools write them."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lipwright.errors import OptionError
+
+
+def parse_fps(text: str) -> Fraction:
+    """"25", "29.97", "30000/1001" as an exact rate; the NTSC decimals mean what they stand for.
+
+    Raises:
+        OptionError: not a positive number.
+    """
+    ntsc = {"23.976": "24000/1001", "23.98": "24000/1001", "29.97": "30000/1001", "59.94": "60000/1001"}
+    try:
+        rate = Fraction(ntsc.get(text, text))
+    except (ValueError, ZeroDivisionError):
+        raise OptionError(f"--fps {text!r} is not a rate; write 25, 29.97 or 30000/1001") from None
+    if rate <= 0:
+        raise OptionError(f"--fps must be above 0, got {text}")
+    return rate
+
+
+Video = Annotated[
+    Path,
+    typer.Option("--video", "--video_path", "--source_path", "--face", help="A video or photo of the person."),
+]
+Audio = Annotated[
+    Path, typer.Option("--audio", "--audio_path", help="What the person shall say: any sound file, or a video's sound.")
+]
+Output = Annotated[
+    Path,
+    typer.Option(
+        "--output", "-o", "--output_path", "--video_out_path", "--outfile", help="The video to write (MP4, MOV, MKV)."
+    ),
+]
+Person = Annotated[
+    str, typer.Option(help="Which face, if there are several: largest, center, left, right, or 1, 2, … from the left.")
+]
+Fps = Annotated[
+    str | None, typer.Option(help="Frames per second of the output, e.g. 25 or 30000/1001; default: the footage's own.")
+]
+Tracker = Annotated[
+    str, typer.Option(help="facemesh, or landmarker with a bundle file named in LIPWRIGHT_LANDMARKER.")
+]
+Cache = Annotated[Path | None, typer.Option(help="Folder for avatars; default: the user's cache folder.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the log.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show nothing but errors.")]
+LogFile = Annotated[Path | None, typer.Option(help="Write the whole log into this file.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout instead of text.")]

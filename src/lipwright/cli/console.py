@@ -1,0 +1,112 @@
+"""What the commands share: logging, the progress display, and errors as sentences with exit codes."""
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from lipwright.errors import LipwrightError
+
+EXIT_UNEXPECTED, EXIT_INTERRUPTED = 1, 130
+STAGES = {"analyse": "looking at the footage", "render": "drawing and writing"}
+
+log = logging.getLogger("lipwright")
+
+
+class Terminal:
+    """How one command talks.
+
+    Args:
+        verbose: show the library's log.
+        quiet: show nothing but errors.
+        as_json: one JSON object on stdout, on success and on failure; nothing else there.
+        log_file: also write the whole log, tracebacks included, into this file.
+    """
+
+    def __init__(self, *, verbose: bool = False, quiet: bool = False, as_json: bool = False, log_file: Path | None):
+        self.quiet, self.as_json = quiet, as_json
+        self._err = Console(stderr=True)
+        self._out = Console(highlight=False, soft_wrap=True)
+        level = logging.ERROR if quiet else logging.DEBUG if verbose else logging.WARNING
+        log.handlers.clear()
+        log.setLevel(logging.DEBUG)
+        screen = RichHandler(console=self._err, show_path=False, show_time=False)
+        screen.setLevel(level)
+        log.addHandler(screen)
+        if log_file is not None:
+            self._log_into(log_file)
+
+    def _log_into(self, path: Path) -> None:
+        try:
+            file = logging.FileHandler(path, encoding="utf-8")
+        except OSError as exc:
+            raise typer.BadParameter(f"--log-file {path} cannot be written: {exc.strerror}") from exc
+        file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        log.addHandler(file)
+
+    def say(self, text: str) -> None:
+        """A line for the user; not with --json or --quiet."""
+        if not (self.quiet or self.as_json):
+            self._out.print(text, markup=False)
+
+    def result(self, facts: dict[str, Any] | list[dict[str, Any]], text: str) -> None:
+        """The outcome: JSON when asked for, else a line."""
+        if self.as_json:
+            print(json.dumps(facts, ensure_ascii=False))
+        else:
+            self.say(text)
+
+    @contextmanager
+    def progress(self) -> Iterator[Any]:
+        """A progress callback that draws a bar per stage with the time left, on stderr."""
+        bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self._err,
+            disable=self.quiet or self.as_json or not self._err.is_terminal,
+        )
+        tasks: dict[str, Any] = {}
+        with bar:
+
+            def show(stage: str, done: int, total: int | None) -> None:
+                if stage not in tasks:
+                    tasks[stage] = bar.add_task(STAGES.get(stage, stage), total=total)
+                bar.update(tasks[stage], completed=done, total=total)
+
+            yield show
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Turn exceptions into one sentence and an exit code."""
+        try:
+            yield
+        except LipwrightError as exc:
+            log.debug("failed", exc_info=True)
+            self._fail(str(exc), exc.exit_code)
+        except KeyboardInterrupt:
+            self._fail("interrupted; nothing was written", EXIT_INTERRUPTED)
+        except (typer.Exit, typer.BadParameter):
+            raise
+        except Exception as exc:  # noqa: BLE001 - the last net: a user gets a sentence, the log the traceback
+            log.debug("unexpected", exc_info=True)
+            self._fail(
+                f"unexpected {type(exc).__name__}: {exc}; run again with --log-file FILE and report it",
+                EXIT_UNEXPECTED,
+            )
+
+    def _fail(self, sentence: str, code: int) -> None:
+        if self.as_json:
+            print(json.dumps({"error": sentence, "exit_code": code}, ensure_ascii=False))
+        self._err.print(f"lipwright: {sentence}", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(code)

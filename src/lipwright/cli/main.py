@@ -1,0 +1,40 @@
+"""Entry point of `lipwright`.
+
+Exit codes: 0 done · 1 unexpected error · 2 unusable input or option · 3 output cannot be written · 4 a part of the
+engine is missing · 130 interrupted.
+"""
+
+from typing import Annotated
+
+import typer
+
+from lipwright import __version__
+from lipwright.cli import avatar, dub
+
+app = typer.Typer(
+    help="Lip-sync: make a person in a video or photo say a sound.\n\n" + (__doc__ or "").partition("\n\n")[2],
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command()(dub.dub)
+app.command()(dub.demo)
+app.add_typer(avatar.app, name="avatar")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"lipwright {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None: ...
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

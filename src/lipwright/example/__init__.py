@@ -1,0 +1,1 @@
+"""The bundled example: a public-domain portrait and synthetic speech, see NOTICE."""
