@@ -38,9 +38,7 @@ def cards() -> dict[str, ModelCard]:
     """Cards of `models/manifest.toml` by name."""
     rows = tomllib.loads(files("lipwright.models").joinpath("manifest.toml").read_text("utf-8"))
     return {
-        row["name"]: ModelCard(
-            **row | {"inputs": tuple(row["inputs"]), "outputs": tuple(row["outputs"])}
-        )
+        row["name"]: ModelCard(**row | {"inputs": tuple(row["inputs"]), "outputs": tuple(row["outputs"])})
         for row in rows["model"]
     }
 
@@ -61,15 +59,12 @@ def weights(name: str) -> bytes:
     got = hashlib.sha256(stored).hexdigest()
     if got != card.sha256:
         raise BackendError(
-            f"{card.file} has sha256 {got[:12]}…, its card says {card.sha256[:12]}…; "
-            "install Lipwright again"
+            f"{card.file} has sha256 {got[:12]}…, its card says {card.sha256[:12]}…; install Lipwright again"
         )
     return stored
 
 
-def open_model(
-    name: str, *, threads: int = 1, providers: Sequence[str] = CPU
-) -> "InferenceSession":
+def open_model(name: str, *, threads: int = 1, providers: Sequence[str] = CPU) -> "InferenceSession":
     """An ONNX Runtime session for a shipped model.
 
     Args:

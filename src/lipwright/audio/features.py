@@ -71,6 +71,4 @@ def listen(sound: Sound) -> SpeechFeatures:
     energy = energy_db(sound.samples)
     level, quiet = LevelMeter().follow(energy)
     relative = np.clip((energy - level) / 10, -6, 0)
-    return SpeechFeatures(
-        mel=RunningNorm()(mel, level, quiet), energy=relative, gate=speech_gate(quiet)
-    )
+    return SpeechFeatures(mel=RunningNorm()(mel, level, quiet), energy=relative, gate=speech_gate(quiet))

@@ -10,7 +10,7 @@ from lipwright.errors import OptionError
 
 
 def parse_fps(text: str) -> Fraction:
-    """"25", "29.97", "30000/1001" as an exact rate; the NTSC decimals mean what they stand for.
+    """The exact rate that 25, 29.97 or 30000/1001 stands for; the NTSC decimals mean what they abbreviate.
 
     Raises:
         OptionError: not a positive number.
@@ -44,9 +44,7 @@ Person = Annotated[
 Fps = Annotated[
     str | None, typer.Option(help="Frames per second of the output, e.g. 25 or 30000/1001; default: the footage's own.")
 ]
-Tracker = Annotated[
-    str, typer.Option(help="facemesh, or landmarker with a bundle file named in LIPWRIGHT_LANDMARKER.")
-]
+Tracker = Annotated[str, typer.Option(help="facemesh, or landmarker with a bundle file named in LIPWRIGHT_LANDMARKER.")]
 Cache = Annotated[Path | None, typer.Option(help="Folder for avatars; default: the user's cache folder.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the log.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show nothing but errors.")]

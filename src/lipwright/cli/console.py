@@ -30,7 +30,9 @@ class Terminal:
         log_file: also write the whole log, tracebacks included, into this file.
     """
 
-    def __init__(self, *, verbose: bool = False, quiet: bool = False, as_json: bool = False, log_file: Path | None):
+    def __init__(
+        self, *, verbose: bool = False, quiet: bool = False, as_json: bool = False, log_file: Path | None
+    ) -> None:
         self.quiet, self.as_json = quiet, as_json
         self._err = Console(stderr=True)
         self._out = Console(highlight=False, soft_wrap=True)
@@ -98,7 +100,7 @@ class Terminal:
             self._fail("interrupted; nothing was written", EXIT_INTERRUPTED)
         except (typer.Exit, typer.BadParameter):
             raise
-        except Exception as exc:  # noqa: BLE001 - the last net: a user gets a sentence, the log the traceback
+        except Exception as exc:  # the last net: a user gets a sentence, the log the traceback
             log.debug("unexpected", exc_info=True)
             self._fail(
                 f"unexpected {type(exc).__name__}: {exc}; run again with --log-file FILE and report it",

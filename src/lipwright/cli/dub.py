@@ -23,9 +23,9 @@ def dub(
     ] = "bounce",
     person: args.Person = "largest",
     fps: args.Fps = None,
-    codec: Annotated[str, typer.Option(help="h264, hevc, av1 or vp9.")] = "h264",
-    crf: Annotated[int | None, typer.Option(help="Quality of the encoder; lower is better. H.264: 18.")] = None,
-    preset: Annotated[str | None, typer.Option(help="Speed of the encoder. H.264: veryfast.")] = None,
+    codec: Annotated[str, typer.Option(help="h264, hevc or vp9.")] = "h264",
+    crf: Annotated[int, typer.Option(help="Quality of the encoder; lower is better.")] = 18,
+    preset: Annotated[str, typer.Option(help="Speed of the encoder: ultrafast … veryslow.")] = "veryfast",
     tracker: args.Tracker = "facemesh",
     cache: args.Cache = None,
     verbose: args.Verbose = False,
@@ -40,13 +40,12 @@ def dub(
         from lipwright.pipeline.config import DubOptions
         from lipwright.pipeline.run import dub as run
 
-        chosen = {name: value for name, value in (("crf", crf), ("preset", preset)) if value is not None}
         options = DubOptions(
             engine=engine,
             length=length,
             person=person,
             fps=args.parse_fps(fps) if fps else None,
-            encode=EncodeOptions(codec=codec, **chosen),
+            encode=EncodeOptions(codec=codec, crf=crf, preset=preset),
             tracker=tracker,
             cache=cache,
         )

@@ -41,9 +41,7 @@ class LandmarkerTracker:
         return tasks.vision.FaceLandmarker.create_from_options(options)
 
     def _image(self, picture: np.ndarray):  # noqa: ANN202
-        return self._mediapipe.Image(
-            image_format=self._mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(picture)
-        )
+        return self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(picture))
 
     def detect(self, picture: np.ndarray) -> np.ndarray:
         """See `FaceTracker.detect`."""

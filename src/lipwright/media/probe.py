@@ -252,7 +252,7 @@ def _reel(path: Path, container: InputContainer, stream: VideoStream, walk: _Wal
         width=width,
         height=height,
         upright=Upright.of(frame),
-        interlaced=frame.interlaced_frame or getattr(stream.codec_context, "field_order", 0) in _INTERLACED_ORDERS,
+        interlaced=frame.interlaced_frame or stream.codec_context.field_order in _INTERLACED_ORDERS,
         colour=colour,
         has_sound=bool(container.streams.audio),
     )

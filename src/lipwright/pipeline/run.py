@@ -19,7 +19,7 @@ from lipwright.media import Clip, ClipWriter, open_clip, prefetch, read_sound
 from lipwright.motion.base import MOTIONS
 from lipwright.pipeline.config import DubOptions
 from lipwright.pipeline.engines import ENGINES, Engine
-from lipwright.pipeline.plan import FramePlan, plan_frames
+from lipwright.pipeline.plan import plan_frames
 from lipwright.pipeline.report import Report
 from lipwright.pipeline.staging import Staging
 from lipwright.progress import Progress, silent

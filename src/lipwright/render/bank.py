@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from lipwright.facespace import DRIVE, INNER_RING, OUTER_RING, STABLE, opening
+from lipwright.facespace import DRIVE, INNER_RING, OUTER_RING, opening
 
 SMALLEST_OPENING = 0.015  # eye distances; under it a frame shows no cavity worth keeping
 LARGEST_CROP = 384  # pixels of the mouth's width kept; a larger one is scaled down
@@ -68,11 +68,11 @@ class MouthBank:
         return MouthView(pixels, self.meshes[entry], self.tones[entry], float(self.openings[entry]))
 
 
-def _inside(mesh: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def _inside(mesh: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
     """Soft mask of the area between the lips, (H, W) uint8; its edge keeps off the lips' own pixels."""
     mask = np.zeros(size, np.uint8)
     ring = mesh[list(INNER_RING)]
-    cv2.fillPoly(mask, [np.round(ring * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+    cv2.fillPoly(mask, [np.round(ring * 16).astype(np.int32)], (255,), cv2.LINE_AA, 4)
     soft = max(0.6, 0.012 * float(np.linalg.norm(mesh[33] - mesh[263])))
     blurred = cv2.GaussianBlur(mask, (0, 0), soft)
     return cv2.addWeighted(blurred, 1.6, blurred, 0, -0.6 * 255 * 0.5)

@@ -7,6 +7,7 @@ import numpy as np
 
 from lipwright import registry
 from lipwright.errors import ShapeError
+from lipwright.render.bank import MouthBank
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,8 @@ class Renderer(Protocol):
     """Draws one output frame's mouth. Pure: the same shot gives the same patch, in any order, in any process."""
 
     needs: RenderSpec
+
+    def __init__(self, bank: MouthBank) -> None: ...
 
     def render(self, shot: Shot) -> Patch:
         """Draw the mouth of one frame; the patch lies inside the frame."""

@@ -76,13 +76,13 @@ def _axis(mesh: np.ndarray) -> tuple[np.ndarray, float]:
     return down, gap
 
 
-def _soft_polygon(ring: np.ndarray, size: tuple[int, int], soft: float) -> np.ndarray:
+def _soft_polygon(ring: np.ndarray, size: tuple[int, ...], soft: float) -> np.ndarray:
     mask = np.zeros(size, np.uint8)
-    cv2.fillPoly(mask, [np.round(ring * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+    cv2.fillPoly(mask, [np.round(ring * 16).astype(np.int32)], (255,), cv2.LINE_AA, 4)
     return cv2.GaussianBlur(mask, (0, 0), soft).astype(np.float32) / 255
 
 
-def _depth(target: np.ndarray, origin: np.ndarray, size: tuple[int, int], down: np.ndarray, gap: float) -> np.ndarray:
+def _depth(target: np.ndarray, origin: np.ndarray, size: tuple[int, ...], down: np.ndarray, gap: float) -> np.ndarray:
     """0 at the upper inner lip, 1 at the lower, measured in the middle of the mouth. (H, W) float32."""
     top = target[list(UPPER_MIDDLE)].mean(0) - origin
     x, y = np.arange(size[1], dtype=np.float32), np.arange(size[0], dtype=np.float32)[:, None]
@@ -112,7 +112,7 @@ def _lay_view(drawn: np.ndarray, mouth: Mouth, view: MouthView, origin: np.ndarr
     _, gap = _axis(mouth.target)
     _, gap_view = _axis(view.mesh)
     reach = gap_view / max(gap * float(np.sqrt(abs(np.linalg.det(turn)))), 1e-6)
-    whole = float(_ramp(np.float32(reach), 0.55, 0.8))
+    whole = float(_ramp(np.array(reach), 0.55, 0.8))
     gain = np.clip(mouth.tone / np.maximum(view.tone, 1), *TONE_GAIN)
     if whole < 1:
         colour, inside = _look(view, _skull_map(turn, mouth, view, origin, drawn.shape[:2]))
@@ -140,7 +140,7 @@ def _turn(mesh: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def _skull_map(
-    turn: np.ndarray, mouth: Mouth, view: MouthView, origin: np.ndarray, size: tuple[int, int]
+    turn: np.ndarray, mouth: Mouth, view: MouthView, origin: np.ndarray, size: tuple[int, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sampling map (two (H, W) float32) that fixes the view to the skull.
 

@@ -135,7 +135,7 @@ def unfold(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 @cache
 def _may_be_flat() -> np.ndarray:
     """(T,) bool: the mouth strip and the triangle in each of its corners."""
-    flat = np.isin(ringed_triangles(), INNER_RING + (62, 292)).all(1)
+    flat = np.isin(ringed_triangles(), (*INNER_RING, 62, 292)).all(1)
     flat[:STRIP] = True
     return flat
 
@@ -163,7 +163,7 @@ def _fade(values: np.ndarray, corners: np.ndarray) -> np.ndarray:
 
 
 def sampling_map(
-    source: np.ndarray, target: np.ndarray, corners: np.ndarray, size: tuple[int, int]
+    source: np.ndarray, target: np.ndarray, corners: np.ndarray, size: tuple[int, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where each pixel of an area comes from.
 
@@ -180,7 +180,7 @@ def sampling_map(
     which = np.zeros(size, np.int32)  # 0: outside every triangle
     fixed = np.round(target[corners] * (1 << SUBPIXEL)).astype(np.int32)
     for number, triangle in enumerate(fixed, start=1):
-        cv2.fillConvexPoly(which, triangle, number, lineType=cv2.LINE_8, shift=SUBPIXEL)
+        cv2.fillConvexPoly(which, triangle, (number,), lineType=cv2.LINE_8, shift=SUBPIXEL)
     nowhere = np.array([[0, 0, -1, 0, 0, -1]], np.float32)
     rows = np.concatenate([nowhere, _affines(target[corners], source[corners])])
     x, y = np.arange(size[1], dtype=np.float32), np.arange(size[0], dtype=np.float32)[:, None]

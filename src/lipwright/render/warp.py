@@ -49,7 +49,7 @@ class WarpRenderer:
 
 
 def face_mask(
-    source: np.ndarray, target: np.ndarray, size: tuple[int, int]
+    source: np.ndarray, target: np.ndarray, size: tuple[int, ...]
 ) -> tuple[tuple[int, int, int, int], np.ndarray]:
     """Soft mask of the lower face, before and after the warp.
 
@@ -68,7 +68,7 @@ def face_mask(
     x1, y1 = max(x1, x0 + 1), max(y1, y0 + 1)
     shape = (-(-(y1 - y0) // MASK_STEP) + 1, -(-(x1 - x0) // MASK_STEP) + 1)
     small = np.zeros(shape, np.uint8)
-    cv2.fillConvexPoly(small, np.round((hull - (x0, y0)) / MASK_STEP * 16).astype(np.int32), 255, cv2.LINE_AA, 4)
+    cv2.fillConvexPoly(small, np.round((hull - (x0, y0)) / MASK_STEP * 16).astype(np.int32), (255,), cv2.LINE_AA, 4)
     sigma = max(1.0, FEATHER * float(np.linalg.norm(source[33] - source[263])) / MASK_STEP)
     # Half of a blurred edge lies outside the polygon: subtract it, so the feather goes inwards only.
     soft = cv2.GaussianBlur(small, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE).astype(np.float32) / 255

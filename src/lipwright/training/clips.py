@@ -61,9 +61,7 @@ def save(path: Path, clips: Iterable[TalkingClip]) -> None:
         drives.append(clip.drive.astype(np.float16))
         sounds.append(np.clip(clip.samples * 32767, -32768, 32767).astype(np.int16))
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(
-        path, table=json.dumps(rows), drive=np.concatenate(drives), sound=np.concatenate(sounds)
-    )
+    np.savez(path, table=json.dumps(rows), drive=np.concatenate(drives), sound=np.concatenate(sounds))
 
 
 def load(path: Path) -> list[TalkingClip]:

@@ -48,11 +48,10 @@ def examples_of(
     rng: np.random.Generator,
 ) -> list[Example]:
     """Prepare clips; `shares` says how often each origin is drawn, `variants` how many disturbed
-    copies of each sound are made."""
+    copies of each sound are made.
+    """
     persons = {key: list(group) for key, group in groupby(sorted(clips, key=_person), _person)}
-    lengths = {
-        origin: sum(len(c.drive) ** 0.7 for c in clips if c.origin == origin) for origin in shares
-    }
+    lengths = {origin: sum(len(c.drive) ** 0.7 for c in clips if c.origin == origin) for origin in shares}
     examples = []
     for clip in clips:
         before = persons[clip.person][rng.integers(len(persons[clip.person]))].samples
@@ -87,9 +86,7 @@ def person_gain(clip: TalkingClip, average_spread: float) -> float:
     return float(np.clip(np.exp(sure * np.log(max(ratio, 1e-3))), 0.5, 2.0))
 
 
-def disturb(
-    samples: np.ndarray, before: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+def disturb(samples: np.ndarray, before: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Another room, microphone and level: a smooth EQ, a gain, coloured noise at 8 to 40 dB."""
     length = len(before) + len(samples)
     sound = np.pad(np.concatenate([before, samples]), (0, -length % 4096))  # a fast FFT length

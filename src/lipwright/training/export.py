@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -61,16 +62,21 @@ def calibrated(folder: Path) -> tuple[Calibrated, dict[str, np.ndarray]]:
 def to_onnx(model: nn.Module) -> bytes:
     """The model as an ONNX file with free batch and time axes."""
     buffer = io.BytesIO()
-    torch.onnx.export(
-        model,
-        (torch.zeros(1, rows_for(4), INPUTS),),
-        buffer,
-        input_names=["speech"],
-        output_names=["coefficients"],
-        dynamic_axes={"speech": {0: "batch", 1: "rows"}, "coefficients": {0: "batch", 1: "steps"}},
-        opset_version=OPSET,
-        dynamo=False,
-    )
+    example = torch.zeros(1, rows_for(4), INPUTS)
+    axes = {"speech": {0: "batch", 1: "rows"}, "coefficients": {0: "batch", 1: "steps"}}
+    with warnings.catch_warnings():
+        # The newer exporter needs a further package and gives the same few operators.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.onnx.export(
+            model,
+            (example,),
+            buffer,
+            input_names=["speech"],
+            output_names=["coefficients"],
+            dynamic_axes=axes,
+            opset_version=OPSET,
+            dynamo=False,
+        )
     stored = onnx.load_from_string(buffer.getvalue())
     onnx.checker.check_model(stored)
     return stored.SerializeToString()

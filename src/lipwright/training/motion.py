@@ -103,9 +103,7 @@ def contours(shape: dict[str, np.ndarray]) -> np.ndarray:
     return (both / np.linalg.norm(both, axis=1, keepdims=True)).T.astype(np.float32)
 
 
-def loss_of(
-    guess: Tensor, truth: Tensor, mask: Tensor, lines: Tensor, weights: Tensor, recipe: Recipe
-) -> Tensor:
+def loss_of(guess: Tensor, truth: Tensor, mask: Tensor, lines: Tensor, weights: Tensor, recipe: Recipe) -> Tensor:
     """Distance of motion, its mean, its velocity and its correlation.
 
     Args:

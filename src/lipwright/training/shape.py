@@ -37,9 +37,7 @@ def opening_direction(clips: list[TalkingClip], mirror: np.ndarray) -> np.ndarra
     return direction.astype(np.float32)
 
 
-def main_motions(
-    offsets: list[np.ndarray], mirror: np.ndarray, count: int
-) -> tuple[np.ndarray, np.ndarray]:
+def main_motions(offsets: list[np.ndarray], mirror: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Principal symmetric motions about the closed mouth, not about the mean.
 
     Args:

@@ -85,9 +85,7 @@ def settled(clip: TalkingClip, curve: np.ndarray, group: np.ndarray) -> TalkingC
     return replace(clip, late=float(best) / OUTPUTS)
 
 
-def synced(
-    clips: list[TalkingClip], net: MotionNet, shape: dict[str, np.ndarray]
-) -> list[TalkingClip]:
+def synced(clips: list[TalkingClip], net: MotionNet, shape: dict[str, np.ndarray]) -> list[TalkingClip]:
     """Every clip with its offset; the sets' test clips stay as they are."""
     curves = [curve_of(clip, net, shape) for clip in clips]
     groups = {

@@ -1,0 +1,134 @@
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from lipwright.audio.features import listen
+from lipwright.errors import OptionError
+from lipwright.facespace import DRIVE
+from lipwright.motion import mouth
+from lipwright.motion.base import MOTIONS
+from lipwright.motion.mouth import MouthMotion, between
+from lipwright.motion.style import LOWER, UPPER
+from lipwright.registry import load
+from lipwright.structures import Sound, SpeechFeatures
+
+RATE = 16_000
+TOP, BOTTOM = DRIVE.index(13), DRIVE.index(14)
+
+
+def babble(seconds: float, seed: int = 0) -> np.ndarray:
+    """Vowels of a buzzing voice in syllables of 250 ms, formants changing."""
+    at = np.arange(int(seconds * RATE)) / RATE
+    buzz = sum(np.sin(2 * np.pi * 120 * k * at) / k for k in range(1, 30))
+    syllables = 0.5 - 0.5 * np.cos(2 * np.pi * 4 * at)
+    hiss = np.random.default_rng(seed).normal(0, 0.02, len(at))
+    return (0.15 * buzz * syllables + hiss * syllables).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def motion() -> MouthMotion:
+    return load("motion", MOTIONS, "mouth").open()
+
+
+def features(samples: np.ndarray) -> SpeechFeatures:
+    return listen(Sound(samples, RATE))
+
+
+def opens(offsets: np.ndarray) -> np.ndarray:
+    return offsets[:, BOTTOM, 1] - offsets[:, TOP, 1]
+
+
+@pytest.mark.parametrize(
+    ("fps", "frames"),
+    [
+        (Fraction(10), 20),
+        (Fraction(24000, 1001), 48),
+        (Fraction(25), 1),
+        (Fraction(30000, 1001), 60),
+        (Fraction(120), 241),
+        (Fraction(25), 0),
+    ],
+)
+def test_one_mouth_per_frame(motion: MouthMotion, fps: Fraction, frames: int) -> None:
+    drive = motion.move(features(babble(2.0)), fps, frames)
+    assert (drive.offsets.shape, drive.offsets.dtype) == ((frames, 68, 3), np.float32)
+    assert np.isfinite(drive.offsets).all()
+
+
+def test_frames_fall_at_their_exact_times(motion: MouthMotion) -> None:
+    speech = features(babble(4.0))
+    fine = motion.move(speech, Fraction(3000), 12_000).offsets
+    for fps in (Fraction(30000, 1001), Fraction(24)):
+        at = [round(i / fps * 3000) for i in range(90)]
+        np.testing.assert_allclose(motion.move(speech, fps, 90).offsets, fine[at], atol=2e-3)
+
+
+def test_the_mouth_moves_with_speech_and_rests_beyond_it(motion: MouthMotion) -> None:
+    offsets = motion.move(features(babble(2.0)), Fraction(25), 100).offsets
+    assert opens(offsets)[5:48].max() > 0.02
+    assert not offsets[53:].any()
+
+
+def test_speech_longer_than_the_video(motion: MouthMotion) -> None:
+    speech = features(babble(3.0))
+    short, long = (motion.move(speech, Fraction(25), n).offsets for n in (10, 75))
+    np.testing.assert_allclose(short, long[:10], atol=1e-6)
+
+
+def test_silence_brings_rest_within_120_ms(motion: MouthMotion) -> None:
+    sound = np.concatenate([babble(1.5), np.zeros(RATE, np.float32), babble(1.0)])
+    offsets = motion.move(features(sound), Fraction(100), 350).offsets
+    assert not offsets[150 + 12 : 240].any()
+    assert opens(offsets)[260:].max() > 0.02
+
+
+def test_no_sound_no_motion(motion: MouthMotion) -> None:
+    for sound in (np.zeros(0, np.float32), np.zeros(RATE, np.float32)):
+        assert not motion.move(features(sound), Fraction(30), 30).offsets.any()
+
+
+def test_lips_never_cross(motion: MouthMotion) -> None:
+    for seed in range(3):
+        offsets = motion.move(features(babble(3.0, seed)), Fraction(50), 150).offsets
+        assert (offsets[:, LOWER, 1] - offsets[:, UPPER, 1]).min() >= -1e-6
+
+
+def test_looks_no_further_ahead_than_250_ms(motion: MouthMotion) -> None:
+    sound = babble(3.0)
+    changed = sound.copy()
+    changed[2 * RATE :] = 0.3 * np.random.default_rng(5).normal(0, 1, RATE)
+    before, after = (motion.move(features(s), Fraction(100), 300).offsets for s in (sound, changed))
+    untouched = 200 - 25
+    np.testing.assert_allclose(before[:untouched], after[:untouched], atol=1e-6)
+    assert np.abs(before[200:] - after[200:]).max() > 1e-3
+
+
+def test_long_sounds_run_in_pieces_that_leave_no_trace(motion: MouthMotion, monkeypatch: pytest.MonkeyPatch) -> None:
+    speech = features(babble(3.0))
+    whole = motion.coefficients(speech)
+    monkeypatch.setattr(mouth, "STEPS_AT_ONCE", 7)
+    np.testing.assert_allclose(motion.coefficients(speech), whole, atol=1e-5)
+
+
+def test_the_same_sound_gives_the_same_mouth(motion: MouthMotion) -> None:
+    first, second = (motion.move(features(babble(1.0)), Fraction(25), 25) for _ in range(2))
+    np.testing.assert_array_equal(first.offsets, second.offsets)
+
+
+def test_between_is_exact_over_an_hour() -> None:
+    values = np.arange(180_001, dtype=np.float64)[:, None]
+    fps = Fraction(30000, 1001)
+    last = int(3600 * fps) - 1
+    assert between(values, last + 1, fps / 50)[last, 0] == np.float32(last / fps * 50)
+
+
+def test_requests_that_make_no_sense_are_refused(motion: MouthMotion) -> None:
+    speech = features(babble(0.5))
+    with pytest.raises(OptionError):
+        motion.move(speech, Fraction(0), 10)
+    with pytest.raises(OptionError):
+        motion.move(speech, Fraction(25), -1)
+    with pytest.raises(OptionError, match="100 speech rows"):
+        other = SpeechFeatures(speech.mel, speech.energy, speech.gate, rate=50)
+        motion.move(other, Fraction(25), 10)
