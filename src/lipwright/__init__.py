@@ -1,7 +1,7 @@
 """Lipwright: the open lip-sync engine."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+import importlib
+import typing
 
 from lipwright.errors import (
     BackendError,
@@ -14,7 +14,7 @@ from lipwright.errors import (
     ShapeError,
 )
 
-if TYPE_CHECKING:
+if typing.TYPE_CHECKING:
     from lipwright.media import EncodeOptions
     from lipwright.pipeline.config import DubOptions
     from lipwright.pipeline.report import Report
@@ -47,9 +47,9 @@ _LAZY = {
 }
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - `import lipwright` stays light: PEP 562
+def __getattr__(name: str) -> typing.Any:  # noqa: ANN401 - `import lipwright` stays light: PEP 562
     if name in _LAZY:
-        return getattr(import_module(_LAZY[name]), name)
+        return getattr(importlib.import_module(_LAZY[name]), name)
     raise AttributeError(f"module 'lipwright' has no attribute {name!r}")
 
 

@@ -8,6 +8,7 @@ import hashlib
 import json
 import logging
 import os
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -86,7 +87,7 @@ class AvatarStore:
         return avatar, False
 
     def _write(self, path: Path, avatar: Avatar) -> None:
-        part = path.with_suffix(f".{os.getpid()}.part")
+        part = path.with_suffix(f".{uuid.uuid4().hex}.part")  # of its own: two jobs may keep the same avatar at once
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with part.open("wb") as file:
@@ -102,28 +103,32 @@ class AvatarStore:
     def list(self) -> list[StoredAvatar]:
         """All readable avatars, newest first."""
         found = []
-        for path in sorted(self.folder.glob("*.npz"), key=lambda p: -p.stat().st_mtime):
+        for path in self.folder.glob("*.npz"):
             try:
-                with np.load(path) as stored:
+                facts = path.stat()
+                with path.open("rb") as file, np.load(file) as stored:
                     about = json.loads(str(stored["about"]))
+                found.append((facts.st_mtime, StoredAvatar(key=path.stem, size=facts.st_size, **about)))
             except Exception as exc:  # noqa: BLE001 - one bad file must not hide the others
                 log.warning("%s is not a readable avatar: %s", path.name, exc)
-                continue
-            found.append(StoredAvatar(key=path.stem, size=path.stat().st_size, **about))
-        return found
+        return [avatar for _, avatar in sorted(found, key=lambda entry: -entry[0])]
 
     def remove(self, key: str) -> None:
         """Delete one avatar by its key or an unambiguous beginning of it.
 
         Raises:
             InputError: none or several begin like that.
+        OutputError: the file cannot be deleted.
         """
         paths = [path for path in self.folder.glob("*.npz") if key and path.stem.startswith(key)]
         if len(paths) != 1:
             raise InputError(
                 f"{len(paths)} avatars begin with {key!r}; `lipwright avatar list` shows the keys, name one in full"
             )
-        paths[0].unlink()
+        try:
+            paths[0].unlink(missing_ok=True)
+        except OSError as exc:
+            raise OutputError(f"{paths[0]} cannot be deleted: {exc.strerror}") from exc
 
 
 def _pack(avatar: Avatar) -> dict[str, np.ndarray]:
@@ -140,7 +145,8 @@ def _pack(avatar: Avatar) -> dict[str, np.ndarray]:
 
 
 def _read(path: Path) -> Avatar:
-    with np.load(path) as stored:
+    # Opened here: `np.load` leaves a file open that turns out not to be an archive.
+    with path.open("rb") as file, np.load(file) as stored:
         about = json.loads(str(stored["about"]))
         whole, ends = stored["pictures"].tobytes(), np.cumsum(stored["lengths"])
         starts = ends - stored["lengths"]

@@ -1,6 +1,5 @@
 """`lipwright dub` and `lipwright demo`."""
 
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Annotated
 
@@ -63,15 +62,11 @@ def demo(
     """Dub the bundled example: writes lipwright-demo.mp4 and a contact sheet, lipwright-demo.png."""
     terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json, log_file=None)
     with terminal.errors():
+        from lipwright.example import portrait, speech
         from lipwright.pipeline.run import dub as run
 
         output, sheet = folder / "lipwright-demo.mp4", folder / "lipwright-demo.png"
-        example = files("lipwright.example")
-        with (
-            as_file(example / "portrait.jpg") as portrait,
-            as_file(example / "speech.flac") as speech,
-            terminal.progress() as progress,
-        ):
+        with terminal.progress() as progress:
             report = run(portrait, speech, output, progress=progress)
         write_sheet(output, report, sheet)
         terminal.result(report.as_dict() | {"sheet": str(sheet)}, f"{summary(report)}\n{sheet}: contact sheet")

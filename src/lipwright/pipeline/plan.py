@@ -2,7 +2,7 @@
 
 bounce   the length of the sound; footage plays forward, then backward, turning frames not doubled
 loop     the length of the sound; footage starts again from its first frame after a short cross-dissolve
-cut_off  ends with the shorter of the two
+cut_off  ends with the shorter of the two; a photo has no end
 silence  the length of the longer one: sound is padded with silence, footage bounces
 remap    the length of the sound; footage is slowed down or sped up to it
 """
@@ -45,7 +45,7 @@ def plan_frames(length: str, footage: int, sound: Fraction, fps: Fraction) -> Fr
         fps: of footage and output.
     """
     spoken = max(1, ceil(sound * fps))
-    count = {"cut_off": min(spoken, footage), "silence": max(spoken, footage)}.get(length, spoken)
+    count = {"cut_off": min(spoken, footage) if footage > 1 else spoken, "silence": max(spoken, footage)}.get(length, spoken)
     if length == "loop":
         return _loop(footage, count, fps)
     if length == "remap":

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -58,21 +58,19 @@ def dub(
     with clock("sound"):
         sound = _speech(audio, ENGINES[options.engine])
     with open_clip(video, options.fps) as clip:
-        job = _Job(clip, sound, options, progress, clock)
         facts = clip.facts
-        with (
-            clock("render"),
-            ClipWriter(
-                output,
-                width=facts.width,
-                height=facts.height,
-                fps=facts.fps,
-                sound=audio,
-                options=options.encode,
-                colour=clip.colour,
-            ) as sink,
-        ):
-            for number, frame in enumerate(prefetch(job.frames(), AHEAD)):
+        writer = ClipWriter(  # made before the analysis: a name or codec it does not take is refused at once
+            output,
+            width=facts.width,
+            height=facts.height,
+            fps=facts.fps,
+            sound=audio,
+            options=options.encode,
+            colour=clip.colour,
+        )
+        job = _Job(clip, sound, options, progress, clock)
+        with clock("render"), writer as sink, closing(prefetch(job.frames(), AHEAD)) as frames:
+            for number, frame in enumerate(frames):
                 sink.write(frame)
                 progress("render", number + 1, len(job.plan))
     return Report(
@@ -128,13 +126,15 @@ class _Job:
     def frames(self) -> Iterator[np.ndarray]:
         """The output frames, in order."""
         under = self.plan.under
-        sources = prefetch(self._clip.play(self.plan.source.tolist()), AHEAD)
-        fading = self._clip.play(under[under >= 0].tolist())
-        for output, source in enumerate(sources):
-            frame = self._spoken(source, output, under=False)
-            if under[output] >= 0:
-                frame = dissolve(self._spoken(next(fading), output, under=True), frame, self.plan.weight[output])
-            yield frame
+        with (
+            closing(prefetch(self._clip.play(self.plan.source.tolist()), AHEAD)) as sources,
+            closing(prefetch(self._clip.play(under[under >= 0].tolist()), AHEAD)) as fading,
+        ):
+            for output, source in enumerate(sources):
+                frame = self._spoken(source, output, under=False)
+                if under[output] >= 0:
+                    frame = dissolve(self._spoken(next(fading), output, under=True), frame, self.plan.weight[output])
+                yield frame
 
     def _spoken(self, source: np.ndarray, output: int, *, under: bool) -> np.ndarray:
         patch = self._staging.draw(source, output, under=under)
@@ -155,9 +155,9 @@ def load_avatar(clip: Clip, options: DubOptions, progress: Progress = silent) ->
     key = store.key(facts.path, person=options.person, tracker=options.tracker, fps=str(facts.fps))
 
     def build() -> Avatar:
-        with open_tracker(options.tracker) as tracker:
+        with open_tracker(options.tracker) as tracker, closing(prefetch(clip.frames(), AHEAD)) as frames:
             return analyse(
-                prefetch(clip.frames(), AHEAD),
+                frames,
                 tracker,
                 name=facts.path.name,
                 person=options.person,

@@ -11,6 +11,7 @@ from lipwright.structures import Sound, SpeechFeatures
 from lipwright.training.clips import SOUND_RATE, TalkingClip
 from lipwright.training.network import INPUTS, PAST, PHASES, STRIDE, rows_for
 from lipwright.training.shape import offsets_of
+from lipwright.training.speech import SILENT, utterances
 
 SPEECH_RATE = 100
 SILENT_ROW = np.array([-3.0] * (INPUTS - 1) + [-6.0], np.float32)
@@ -138,6 +139,45 @@ class Batches:
         inside = (frames >= 0) & (frames <= len(example.targets) - 1)
         targets = _at(example.targets, frames, np.zeros(example.targets.shape[1], np.float32))
         return vary(rows, rng), targets, inside.astype(np.float32)
+
+
+@dataclass(slots=True)
+class SpokenBatches:
+    """Draws random windows of synthetic speech with the class of the phone at each output."""
+
+    rows: list[np.ndarray]
+    classes: list[np.ndarray]
+    size: int
+    steps: int
+    rng: np.random.Generator
+
+    @classmethod
+    def make(cls, count: int, size: int, steps: int, rng: np.random.Generator) -> "SpokenBatches":
+        """Speak `count` utterances, each heard in two rooms."""
+        rows, classes = [], []
+        for said in utterances(count, int(rng.integers(1_000_000))):
+            for _ in range(2):
+                loud, _ = disturb(said.samples, said.samples[:0], rng)
+                rows.append(_hear(loud))
+                classes.append(said.classes(SPEECH_RATE))
+        return cls(rows, classes, size, steps, rng)
+
+    def draw(self) -> tuple[np.ndarray, np.ndarray]:
+        """Rows (B, T, 81) float32 and classes (B, 2 steps) int64."""
+        windows = [self._window(int(self.rng.integers(len(self.rows)))) for _ in range(self.size)]
+        rows, classes = (np.stack(part) for part in zip(*windows, strict=True))
+        return rows, classes
+
+    def _window(self, pick: int) -> tuple[np.ndarray, np.ndarray]:
+        rng, rows = self.rng, self.rows[pick]
+        start = rng.uniform(-30, max(len(rows) - STRIDE * self.steps, 0) + 30)
+        speed = rng.uniform(0.8, 1.2)
+        at = start + speed * (np.arange(rows_for(self.steps)) - PAST)
+        outputs = start + speed * np.arange(self.steps * PHASES) * STRIDE / PHASES
+        index = np.round(outputs).astype(int)
+        inside = (index >= 0) & (index < len(self.classes[pick]))
+        classes = self.classes[pick][np.clip(index, 0, len(self.classes[pick]) - 1)]
+        return vary(_at(rows, at, SILENT_ROW), rng), np.where(inside, classes, SILENT)
 
 
 def _at(values: np.ndarray, index: np.ndarray, outside: np.ndarray) -> np.ndarray:

@@ -42,7 +42,7 @@ def load_network(folder: Path) -> tuple[MotionNet, dict[str, np.ndarray]]:
     with np.load(folder / "shape.npz") as stored:
         shape = {name: stored[name] for name in stored.files}
     state = torch.load(folder / "network.pt", weights_only=True)
-    channels = state["head.1.weight"].shape[1]
+    channels = state["head.weight"].shape[1]
     net = MotionNet(len(shape["spread"]), channels)
     net.load_state_dict(state)
     return net.eval(), shape

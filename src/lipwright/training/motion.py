@@ -18,9 +18,10 @@ from torch import Tensor
 
 from lipwright.facespace import DRIVE, LIP_BOTTOM, LIP_TOP, MOUTH_CORNERS, opening
 from lipwright.training.clips import TalkingClip, load
-from lipwright.training.dataset import Batches, Example, examples_of
-from lipwright.training.network import MotionNet
+from lipwright.training.dataset import Batches, Example, SpokenBatches, examples_of
+from lipwright.training.network import PHASES, MotionNet, in_phases
 from lipwright.training.shape import main_motions, mirror_of, offsets_of, opening_direction
+from lipwright.training.speech import BILABIAL, OTHER
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,11 @@ class Recipe:
     velocity_weight: float = 0.5
     correlation_weight: float = 0.3
     contour_weight: float = 2.0
+    utterances: int = 0  # of synthetic speech, for the phones; 0 needs no eSpeak NG
+    spoken_batch: int = 12
+    phone_weight: float = 0.5
+    closure_weight: float = 1.0
+    closed_share: float = 0.45  # of the mean opening, before the calibration stretches it to none
     held_out: tuple[str, ...] = ()  # people kept from training, for choosing a recipe
 
     @classmethod
@@ -136,6 +142,29 @@ def loss_of(guess: Tensor, truth: Tensor, mask: Tensor, lines: Tensor, weights: 
     )
 
 
+class PhoneTask:
+    """Beside motion, the trunk tells phones apart in synthetic speech, and lips meet on m, b, p."""
+
+    def __init__(self, recipe: Recipe, lines: Tensor, mean_opening: float) -> None:
+        rng = np.random.default_rng(recipe.seed + 1)
+        self.recipe, self.lines = recipe, lines
+        self.closed = recipe.closed_share * mean_opening
+        self.head = torch.nn.Conv1d(recipe.channels, PHASES * (OTHER + 1), 1)
+        self.batches = SpokenBatches.make(
+            recipe.utterances, recipe.spoken_batch, recipe.window, rng
+        )
+
+    def loss(self, net: MotionNet) -> Tensor:
+        """Cross entropy of the phones, and how far the lips stay apart on bilabials."""
+        rows, classes = (torch.from_numpy(part) for part in self.batches.draw())
+        heard = net.trunk(rows)
+        guessed = in_phases(self.head(heard))
+        phones = torch.nn.functional.cross_entropy(guessed.flatten(0, 1), classes.flatten())
+        opening = (in_phases(net.head(heard)) @ self.lines)[..., 0]
+        apart = (opening - self.closed).clamp(min=0)[classes == BILABIAL].square().mean()
+        return self.recipe.phone_weight * phones + self.recipe.closure_weight * apart
+
+
 def train(examples: list[Example], shape: dict[str, np.ndarray], recipe: Recipe) -> MotionNet:
     """The whole training: draw, guess, compare, step; returns the averaged network."""
     torch.manual_seed(recipe.seed)
@@ -143,27 +172,29 @@ def train(examples: list[Example], shape: dict[str, np.ndarray], recipe: Recipe)
     lines = torch.from_numpy(contours(shape))
     weights = torch.from_numpy((shape["spread"] / shape["spread"].max()) ** 0.5)
     net = MotionNet(len(shape["spread"]), recipe.channels, recipe.dropout)
-    mean = torch.optim.swa_utils.AveragedModel(
-        net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.average)
-    )
-    optimizer = torch.optim.AdamW(net.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
+    mean_opening = np.mean([(example.targets @ contours(shape))[:, 0].mean() for example in examples])
+    task = PhoneTask(recipe, lines, float(mean_opening)) if recipe.utterances else None
+    learnt = [*net.parameters(), *(task.head.parameters() if task else ())]
+    optimizer = torch.optim.AdamW(learnt, lr=recipe.rate, weight_decay=recipe.decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.rate, recipe.steps)
+    averaging = torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.average)
+    mean = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=averaging)
     began, running = time.monotonic(), 0.0
     for step in range(recipe.steps):
         rows, truth, mask = (torch.from_numpy(part) for part in batches.draw())
         loss = loss_of(net(rows), truth, mask, lines, weights, recipe)
+        if task:
+            loss = loss + task.loss(net)
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(learnt, 1.0)
         optimizer.step()
         schedule.step()
         mean.update_parameters(net)
         running += (float(loss.detach()) - running) * max(0.02, 1 / (step + 1))
         if step % 250 == 249:
             log.info("step %d loss %.3f, %.0f s", step + 1, running, time.monotonic() - began)
-    averaged = mean.module
-    averaged.eval()
-    return averaged
+    return mean.module.eval()
 
 
 def main() -> None:

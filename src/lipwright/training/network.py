@@ -60,7 +60,6 @@ class MotionNet(nn.Module):
 
     def __init__(self, outputs: int, channels: int = 128, dropout: float = 0.2) -> None:
         super().__init__()
-        self.outputs = outputs
         self.stem = nn.Sequential(
             nn.Conv1d(INPUTS, 96, STEM, stride=2),
             nn.ReLU(),
@@ -70,9 +69,19 @@ class MotionNet(nn.Module):
         blocks = [Block(channels, d, backward=False, dropout=dropout) for d in SYMMETRIC]
         blocks += [Block(channels, d, backward=True, dropout=dropout) for d in BACKWARD]
         self.blocks = nn.Sequential(*blocks)
-        self.head = nn.Sequential(ChannelNorm(channels), nn.Conv1d(channels, PHASES * outputs, 1))
+        self.norm = ChannelNorm(channels)
+        self.head = nn.Conv1d(channels, PHASES * outputs, 1)
+
+    def trunk(self, speech: Tensor) -> Tensor:
+        """(B, rows_for(n), 81) at 100 Hz to (B, channels, n) at 25 Hz."""
+        return self.norm(self.blocks(self.stem(speech.transpose(1, 2))))
 
     def forward(self, speech: Tensor) -> Tensor:
         """(B, rows_for(n), 81) at 100 Hz to (B, 2 n, outputs) at 50 Hz."""
-        steps = self.head(self.blocks(self.stem(speech.transpose(1, 2)))).transpose(1, 2)
-        return steps.reshape(steps.shape[0], -1, self.outputs)
+        return in_phases(self.head(self.trunk(speech)))
+
+
+def in_phases(steps: Tensor) -> Tensor:
+    """(B, 2 K, n) at 25 Hz to (B, 2 n, K) at 50 Hz."""
+    batch, double, count = steps.shape
+    return steps.transpose(1, 2).reshape(batch, PHASES * count, double // PHASES)

@@ -8,16 +8,21 @@ import ctypes
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import av
 import numpy as np
 
 from lipwright.errors import BackendError
+from lipwright.training.clips import SOUND_RATE
 
 LIBRARY = "libespeak-ng.so.1"
 VOICES = ("en-us", "en-gb", "de", "fr-fr", "es", "it", "pt-br", "nl", "pl", "tr", "sw", "id")
 VARIANTS = ("", "+f2", "+f4", "+m3", "+m7", "+f5")
 ONSETS = ("m", "b", "p", "t", "d", "k", "g", "n", "l", "r", "s", "f", "v", "sh", "ch", "w", "y", "z")
 VOWELS = ("a", "e", "i", "o", "u", "ai", "au", "oi")
-BILABIAL = ("m", "b", "p")
+CLASSES = ("_", "mbp", "fv", "tdnlTD", "sz", "SZC", "kgNxhqQG", "rR", "w", "jiI", "eE", "aA", "oO",
+           "uUyY", "@3V&")  # fmt: skip
+"""Phones that look alike, by the first letter of eSpeak's names; anything else is one class more."""
+SILENT, BILABIAL, OTHER = 0, 1, len(CLASSES)
 _PHONEMES, _RETRIEVAL, _EVENT_PHONEME, _EVENT_END = 0x0001, 1, 7, 0
 
 
@@ -34,11 +39,35 @@ class _Event(ctypes.Structure):
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """samples: (n,) float32 at `rate`; phones: name, start and end in seconds."""
+    """samples: (n,) float32 at 16 kHz; phones: name, start and end in seconds."""
 
     samples: np.ndarray
-    rate: int
     phones: list[tuple[str, float, float]]
+
+    def classes(self, rate: int) -> np.ndarray:
+        """Class of the phone at each of `rate` moments a second. (ceil(seconds * rate),) int64."""
+        count = -(-len(self.samples) * rate // SOUND_RATE)
+        out = np.full(count, SILENT)
+        for name, start, end in self.phones:
+            middle = (start + end) / 2 if len(name) > 1 and class_of(name[1:]) != OTHER else end
+            out[round(start * rate) : round(middle * rate)] = class_of(name)
+            out[round(middle * rate) : round(end * rate)] = class_of(name[1:])
+        return out
+
+
+def class_of(name: str) -> int:
+    """Class of a phone by its name; the second half of a diphthong goes by its second letter."""
+    found = (i for i, letters in enumerate(CLASSES) if name[:1] in letters and name)
+    return next(found, OTHER)
+
+
+def resampled(samples: np.ndarray, rate: int) -> np.ndarray:
+    """16-bit samples at another rate as (n,) float32 at 16 kHz."""
+    frame = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
+    frame.sample_rate = rate
+    resampler = av.AudioResampler(format="flt", layout="mono", rate=SOUND_RATE)
+    parts = [*resampler.resample(frame), *resampler.resample(None)]
+    return np.concatenate([part.to_ndarray()[0] for part in parts]).astype(np.float32)
 
 
 class Synthesiser:
@@ -78,10 +107,10 @@ class Synthesiser:
         stored = text.encode()
         self._engine.espeak_Synth(stored, len(stored) + 1, 0, 0, 0, 1, None, None)
         self._engine.espeak_Synchronize()
-        samples = np.concatenate(self._parts).astype(np.float32) / 32768
-        ends = [*(start for _, start in self._starts[1:]), len(samples) / self.rate]
+        samples = resampled(np.concatenate(self._parts), self.rate)
+        ends = [*(start for _, start in self._starts[1:]), len(samples) / SOUND_RATE]
         phones = [(name, s, e) for (name, s), e in zip(self._starts, ends, strict=True)]
-        return Utterance(samples, self.rate, phones)
+        return Utterance(samples, phones)
 
 
 def babble(rng: np.random.Generator, syllables: int) -> str:
