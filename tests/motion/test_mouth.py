@@ -129,6 +129,6 @@ def test_requests_that_make_no_sense_are_refused(motion: MouthMotion) -> None:
         motion.move(speech, Fraction(0), 10)
     with pytest.raises(OptionError):
         motion.move(speech, Fraction(25), -1)
+    other = SpeechFeatures(speech.mel, speech.energy, speech.gate, rate=50)
     with pytest.raises(OptionError, match="100 speech rows"):
-        other = SpeechFeatures(speech.mel, speech.energy, speech.gate, rate=50)
         motion.move(other, Fraction(25), 10)

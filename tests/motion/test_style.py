@@ -61,7 +61,7 @@ def test_a_photo_with_an_open_mouth_is_closed_without_a_grimace(by: float) -> No
 
 def test_lively_and_lazy_mouths_are_told_apart_within_bounds() -> None:
     spread = float(mouth_shape()["opening_spread"])
-    wave = 0.5 + 0.5 * np.sin(np.arange(500) * 0.7)  # spread 0.354
+    wave = 0.5 + 0.5 * np.sin(np.arange(5_000) * 0.7)  # spread 0.354
     lively, average, lazy = (speaker_style(opened(wave * spread * times / 0.354)).gain for times in (1.3, 1.0, 0.5))
     assert average == pytest.approx(1, abs=0.1)
     assert lively == pytest.approx(1.3, abs=0.1)

@@ -7,7 +7,7 @@ import numpy as np
 from lipwright.avatar.avatar import Avatar
 from lipwright.errors import NoFaceError
 from lipwright.face.base import FaceTracker
-from lipwright.face.track import follow_person, to_track
+from lipwright.face.track import PersonFollower, follow_person, to_track
 from lipwright.facespace import DRIVE, STABLE, fit_pose
 from lipwright.progress import Progress, silent
 from lipwright.render.bank import MouthBank, build_bank, cut_mouth, skin_tone
@@ -41,15 +41,15 @@ def analyse(
     """
     meshes: list[np.ndarray | None] = []
     cuts: list[bool] = []
-    album = _Album()
-    for number, (frame, mesh, cut) in enumerate(follow_person(frames, tracker, person)):
+    album, follower = _Album(), PersonFollower(tracker, person)
+    for number, (frame, mesh, cut) in enumerate(follow_person(frames, follower)):
         meshes.append(mesh)
         cuts.append(cut)
         if mesh is not None:
             album.offer(number, frame, mesh)
         progress("analyse", number + 1, total)
     try:
-        track = to_track(meshes, cuts, person)
+        track = to_track(meshes, cuts, follower)
     except NoFaceError as exc:
         raise NoFaceError(f"{name}: {exc}") from None
     return Avatar(name, person, track, album.bank(track.points))

@@ -10,6 +10,7 @@ import logging
 import os
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -98,7 +99,8 @@ class AvatarStore:
                 f"the avatar cannot be kept in {self.folder}: {exc.strerror}; free space or set {CACHE_VARIABLE}"
             ) from exc
         finally:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink()
 
     def list(self) -> list[StoredAvatar]:
         """All readable avatars, newest first."""

@@ -35,7 +35,7 @@ Audio = Annotated[
 Output = Annotated[
     Path,
     typer.Option(
-        "--output", "-o", "--output_path", "--video_out_path", "--outfile", help="The video to write (MP4, MOV, MKV)."
+        "--output", "-o", "--output_path", "--video_out_path", "--outfile", help="The video (MP4, MOV, MKV, WebM)."
     ),
 ]
 Person = Annotated[

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from lipwright.errors import LipwrightError
+from lipwright.errors import LipwrightError, OptionError
 
 EXIT_UNEXPECTED, EXIT_INTERRUPTED = 1, 130
 STAGES = {"analyse": "looking at the footage", "render": "drawing and writing"}
@@ -42,16 +42,25 @@ class Terminal:
         screen = RichHandler(console=self._err, show_path=False, show_time=False)
         screen.setLevel(level)
         log.addHandler(screen)
-        if log_file is not None:
-            self._log_into(log_file)
+        self._log_file = log_file
 
-    def _log_into(self, path: Path) -> None:
+    def _open_log(self) -> None:
+        if self._log_file is None:
+            return
         try:
-            file = logging.FileHandler(path, encoding="utf-8")
+            file = logging.FileHandler(self._log_file, encoding="utf-8")
         except OSError as exc:
-            raise typer.BadParameter(f"--log-file {path} cannot be written: {exc.strerror}") from exc
+            raise OptionError(
+                f"--log-file {self._log_file} cannot be written: {exc.strerror}; name a file in a folder that exists"
+            ) from exc
         file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         log.addHandler(file)
+
+    @staticmethod
+    def _close_log() -> None:
+        for handler in list(log.handlers):
+            log.removeHandler(handler)
+            handler.close()
 
     def say(self, text: str) -> None:
         """A line for the user; not with --json or --quiet."""
@@ -92,6 +101,7 @@ class Terminal:
     def errors(self) -> Iterator[None]:
         """Turn exceptions into one sentence and an exit code."""
         try:
+            self._open_log()
             yield
         except LipwrightError as exc:
             log.debug("failed", exc_info=True)
@@ -103,9 +113,11 @@ class Terminal:
         except Exception as exc:  # the last net: a user gets a sentence, the log the traceback
             log.debug("unexpected", exc_info=True)
             self._fail(
-                f"unexpected {type(exc).__name__}: {exc}; run again with --log-file FILE and report it",
+                f"unexpected {type(exc).__name__}: {exc}; run again with --verbose and report it",
                 EXIT_UNEXPECTED,
             )
+        finally:
+            self._close_log()
 
     def _fail(self, sentence: str, code: int) -> None:
         if self.as_json:

@@ -12,7 +12,7 @@ from lipwright.errors import BackendError
 from lipwright.facespace import MESH_POINTS
 
 SAME_FACE_IOU = 0.3
-_BLANK = np.zeros((64, 64, 3), np.uint8)
+BLANK = np.zeros((64, 64, 3), np.uint8)
 
 
 def import_mediapipe() -> Any:  # noqa: ANN401 - mediapipe ships no types
@@ -62,14 +62,14 @@ class FaceMeshTracker:
                 "in LIPWRIGHT_LANDMARKER and use --tracker landmarker"
             )
         self._greeted = False
-        with _quiet():
+        with quiet():
             self._mesh = solutions.face_mesh.FaceMesh(max_num_faces=1, refine_landmarks=True)
             self._detectors = [
                 solutions.face_detection.FaceDetection(model_selection=reach, min_detection_confidence=0.5)
                 for reach in (0, 1)  # within two metres of the camera, within five
             ]
-            self.detect(_BLANK)
-            self.fit(_BLANK)
+            self.detect(BLANK)
+            self.fit(BLANK)
 
     def detect(self, picture: np.ndarray) -> np.ndarray:
         """See `FaceTracker.detect`; both detectors' boxes, the surest first."""
@@ -88,7 +88,7 @@ class FaceMeshTracker:
         height, width = picture.shape[:2]
         side = max(height, width)  # the mesh graph is exact on square pictures only
         square = cv2.copyMakeBorder(picture, 0, side - height, 0, side - width, cv2.BORDER_CONSTANT)
-        with contextlib.nullcontext() if self._greeted else _quiet():
+        with contextlib.nullcontext() if self._greeted else quiet():
             faces = self._mesh.process(square).multi_face_landmarks
         if not faces:
             return None
@@ -99,9 +99,9 @@ class FaceMeshTracker:
 
     def forget(self) -> None:
         """See `FaceTracker.forget`."""
-        with _quiet():
+        with quiet():
             self._mesh.reset()
-            self.fit(_BLANK)
+            self.fit(BLANK)
 
     def close(self) -> None:
         """See `FaceTracker.close`."""
@@ -118,12 +118,16 @@ class FaceMeshTracker:
 
 
 @contextlib.contextmanager
-def _quiet():  # noqa: ANN202 - a context manager
+def quiet():  # noqa: ANN202 - a context manager
     """MediaPipe's C++ side writes start-up lines straight to file descriptor 2; keep a user's terminal clean.
 
     The lines come while a graph starts, that is with its first picture (hence the blank ones) and its first face.
     """
-    saved = os.dup(2)
+    try:
+        saved = os.dup(2)
+    except OSError:  # a service may have closed it: nothing to keep clean
+        yield
+        return
     try:
         with open(os.devnull, "w") as null:  # noqa: PTH123 - a device, not a path
             os.dup2(null.fileno(), 2)

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 
 from lipwright.errors import BackendError
-from lipwright.face.facemesh import import_mediapipe, merge_boxes
+from lipwright.face.facemesh import BLANK, import_mediapipe, merge_boxes, quiet
 
 BUNDLE_VARIABLE = "LIPWRIGHT_LANDMARKER"
 FRAME_MS = 40
@@ -38,7 +38,10 @@ class LandmarkerTracker:
             running_mode=mode.VIDEO if video else mode.IMAGE,
             num_faces=1 if video else 8,
         )
-        return tasks.vision.FaceLandmarker.create_from_options(options)
+        with quiet():
+            opened = tasks.vision.FaceLandmarker.create_from_options(options)
+            _ = opened.detect_for_video(self._image(BLANK), 0) if video else opened.detect(self._image(BLANK))
+        return opened
 
     def _image(self, picture: np.ndarray):  # noqa: ANN202
         return self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(picture))

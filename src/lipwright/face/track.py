@@ -16,6 +16,7 @@ WINDOW = 2.4  # side of the square the mesh is fitted in, in face sizes
 WINDOW_SLACK = 0.3  # the face may wander this far (in face sizes) from the window's middle before the window follows
 WINDOW_PIXELS = 640  # a larger window is scaled down: the mesh model itself sees 192 pixels
 RETRY_EVERY = 5  # frames between full searches while nobody is in the picture
+LOST_AFTER = 25  # frames of absence after which the only person ever seen may come back anywhere
 SMALLEST_EYES = 10.0  # pixels between the outer eye corners under which a mouth cannot be drawn
 CUT_LEVEL, CUT_RATIO = 18.0, 3.5  # mean thumbnail step that may be a cut, and its ratio to the recent median
 
@@ -67,14 +68,21 @@ class PersonFollower:
     Args:
         tracker: finds faces and fits meshes.
         person: which of several faces, see `choose`.
+
+    Attributes:
+        most_faces: the largest number of faces that one search has found.
+
+    Raises:
+        OptionError: `person` is not understood.
     """
 
     def __init__(self, tracker: FaceTracker, person: str) -> None:
         check_person(person)
-        self._tracker, self._person = tracker, person
+        self._tracker, self.person = tracker, person
         self._window: tuple[int, int, int, int] | None = None
         self._last: np.ndarray | None = None  # box of the last fitted face since the last cut
         self._since_search = RETRY_EVERY
+        self._absent = 0  # frames since the last mesh
         self.most_faces = 0
 
     def follow(self, frame: np.ndarray, *, cut: bool) -> np.ndarray | None:
@@ -82,6 +90,7 @@ class PersonFollower:
         if cut:
             self._window = self._last = None
             self._since_search = RETRY_EVERY
+        self._absent += 1
         if self._window is not None:
             points = self._fit(frame, self._window)
             if points is not None:
@@ -121,8 +130,8 @@ class PersonFollower:
         return np.array(kept, np.float32).reshape(-1, 4)
 
     def _choose(self, boxes: np.ndarray, frame: np.ndarray) -> int | None:
-        if self._last is None:
-            return choose(boxes, self._person, (frame.shape[1], frame.shape[0]))
+        if self._last is None or (self.most_faces == 1 and self._absent > LOST_AFTER):
+            return choose(boxes, self.person, (frame.shape[1], frame.shape[0]))
         # The person was here a moment ago: the nearest face of about that size, or nobody.
         middle, side = (self._last[:2] + self._last[2:]) / 2, float(np.max(self._last[2:] - self._last[:2]))
         sides = np.max(boxes[:, 2:] - boxes[:, :2], axis=1)
@@ -135,6 +144,8 @@ class PersonFollower:
             return None
         x0, y0, x1, y1 = window
         crop = frame[y0:y1, x0:x1]
+        if not crop.size:  # a detector's box may lie outside the picture
+            return None
         scale = min(1.0, WINDOW_PIXELS / max(crop.shape[:2]))
         if scale < 1:
             crop = cv2.resize(crop, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
@@ -147,7 +158,7 @@ class PersonFollower:
 
     def _accept(self, points: np.ndarray, frame: np.ndarray) -> np.ndarray:
         box = mesh_box(points)
-        self._last = box
+        self._last, self._absent = box, 0
         x0, y0, x1, y1 = self._window or (0, 0, 0, 0)
         side = float(np.max(box[2:] - box[:2]))
         wander = np.abs((box[:2] + box[2:]) / 2 - np.array(((x0 + x1) / 2, (y0 + y1) / 2)))
@@ -205,26 +216,33 @@ class CutDetector:
 
 
 def follow_person(
-    frames: Iterable[np.ndarray], tracker: FaceTracker, person: str
+    frames: Iterable[np.ndarray], follower: PersonFollower
 ) -> Iterator[tuple[np.ndarray, np.ndarray | None, bool]]:
-    """Yield (frame, mesh or None, cut) for each frame; the meshes are not smoothed yet.
-
-    Raises:
-        OptionError: `person` is not understood.
-    """
-    follower, is_cut = PersonFollower(tracker, person), CutDetector()
+    """Yield (frame, mesh or None, cut) for each frame; the meshes are not smoothed yet."""
+    is_cut = CutDetector()
     for frame in frames:
         cut = is_cut(frame)
         yield frame, follower.follow(frame, cut=cut), cut
 
 
-def to_track(meshes: list[np.ndarray | None], cuts: list[bool], person: str) -> FaceTrack:
+def to_track(meshes: list[np.ndarray | None], cuts: list[bool], follower: PersonFollower) -> FaceTrack:
     """Smooth the meshes within each shot and check that there is a face at all.
+
+    Args:
+        meshes: of every frame, None where absent.
+        cuts: True where a shot starts.
+        follower: who made them, asked why there are none.
 
     Raises:
         NoFaceError: no frame shows the wanted person.
     """
     if all(mesh is None for mesh in meshes):
+        person, seen = follower.person, follower.most_faces
+        if 0 < seen < check_person(person):
+            raise NoFaceError(
+                f"person {person} was asked for, but no frame shows more than {seen} "
+                f"face{'s' if seen > 1 else ''}; choose a number up to {seen}, counted from the left"
+            )
         raise NoFaceError(
             f"no usable face ({person}) in {len(meshes)} frames; use footage where the face is in view, at least "
             f"{SMALLEST_EYES:.0f} pixels between the eyes"

@@ -71,7 +71,7 @@ class MouthMotion:
         for first in range(0, steps, STEPS_AT_ONCE):
             last = min(first + STEPS_AT_ONCE, steps)
             rows = _rows(speech, STEP * first - PAST, STEP * (last - 1) + FUTURE + 1)
-            parts.append(self.session.run(None, {"speech": rows[None]})[0][0])
+            parts.append(np.asarray(self.session.run(None, {"speech": rows[None]})[0])[0])
         return np.concatenate(parts)
 
 

@@ -16,7 +16,7 @@ from lipwright.structures import MouthDrive
 
 REST_OPENING = 0.003  # of the eye distance
 CLOSED_SHARE = 20  # percentile of opening under which frames count as closed
-FEWEST_FRAMES = 75  # for a judgement of liveliness
+FEWEST_FRAMES, UNSURE_FRAMES = 75, 100  # for a judgement of liveliness; as good as no judgement
 LEAST_GAIN, MOST_GAIN = 0.7, 1.4
 
 PAIRS = ((95, 191), (88, 80), (178, 81), (87, 82), (14, 13), (317, 312), (402, 311), (318, 310),
@@ -103,10 +103,12 @@ def lips_meet(mouth: np.ndarray) -> np.ndarray:
 
 
 def liveliness(mouths: np.ndarray, average_spread: float) -> float:
-    """Spread of this speaker's opening over the average speaker's; 1 where it cannot be judged."""
-    if len(mouths) < FEWEST_FRAMES:
-        return 1.0
+    """Spread of this speaker's opening over the average speaker's, drawn towards 1 in short footage.
+
+    1 where it cannot be judged: under three seconds or so, or hardly a word spoken.
+    """
     spread = float(np.std(opening(mouths)))
-    if spread < 0.25 * average_spread:  # hardly a word: silent footage
+    if len(mouths) < FEWEST_FRAMES or spread < 0.25 * average_spread:
         return 1.0
-    return float(np.clip(spread / average_spread, LEAST_GAIN, MOST_GAIN))
+    sure = len(mouths) / (len(mouths) + UNSURE_FRAMES)
+    return float(np.clip((spread / average_spread) ** sure, LEAST_GAIN, MOST_GAIN))

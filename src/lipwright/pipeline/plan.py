@@ -45,7 +45,8 @@ def plan_frames(length: str, footage: int, sound: Fraction, fps: Fraction) -> Fr
         fps: of footage and output.
     """
     spoken = max(1, ceil(sound * fps))
-    count = {"cut_off": min(spoken, footage) if footage > 1 else spoken, "silence": max(spoken, footage)}.get(length, spoken)
+    shorter = spoken if footage == 1 else min(spoken, footage)
+    count = {"cut_off": shorter, "silence": max(spoken, footage)}.get(length, spoken)
     if length == "loop":
         return _loop(footage, count, fps)
     if length == "remap":

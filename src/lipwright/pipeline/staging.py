@@ -69,6 +69,21 @@ class _Layer:
             return
         shown = source[self.drawn]
         self.targets[self.drawn] = avatar.place(mouths[self.drawn], shown)
-        jumps = np.abs(np.diff(shown, prepend=shown[0])) > 1
-        starts = jumps | avatar.track.cuts[shown]
+        starts = _starts(np.flatnonzero(self.drawn), shown, np.cumsum(avatar.track.cuts))
         self.views[self.drawn] = choose_views(avatar.bank, mouths[self.drawn], avatar.angles(shown), starts)
+
+
+def _starts(outputs: np.ndarray, shown: np.ndarray, shots: np.ndarray) -> np.ndarray:
+    """Output frames that a viewer does not see as the continuation of the one before: nothing needs to be smooth there.
+
+    Args:
+        outputs: (F,) output frame numbers, increasing.
+        shown: (F,) their source frames.
+        shots: (S,) number of the shot that each source frame belongs to.
+
+    Returns:
+        (F,) bool.
+    """
+    strides = np.abs(np.diff(shown, prepend=shown[0]))
+    jumps = strides > 2 * max(1, int(np.median(strides)))  # footage sped up to the sound strides evenly
+    return jumps | (np.diff(outputs, prepend=outputs[0]) > 1) | (np.diff(shots[shown], prepend=-1) != 0)

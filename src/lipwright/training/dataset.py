@@ -48,8 +48,14 @@ def examples_of(
     variants: int,
     rng: np.random.Generator,
 ) -> list[Example]:
-    """Prepare clips; `shares` says how often each origin is drawn, `variants` how many disturbed
-    copies of each sound are made.
+    """Prepare clips.
+
+    Args:
+        clips: what to learn from.
+        shape: from `lipwright.training.motion.measure_shape`.
+        shares: how often each origin is drawn.
+        variants: how many disturbed copies of each sound are made.
+        rng: for those.
     """
     persons = {key: list(group) for key, group in groupby(sorted(clips, key=_person), _person)}
     lengths = {origin: sum(len(c.drive) ** 0.7 for c in clips if c.origin == origin) for origin in shares}

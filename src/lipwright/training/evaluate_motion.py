@@ -1,14 +1,14 @@
 """Measures a trained motion model, and the baselines, on people it never heard.
 
-    python -m lipwright.training.evaluate_motion CLIPS.npz FOLDER [--calibrate] [--baselines]
+    python -m lipwright.training.evaluate_motion CLIPS.npz [FOLDER] [--recipe RECIPE.toml] [--baselines]
 
-Without `--calibrate` it judges what ships: the calibrated network behind the speech gate, 50 Hz. With
-it, it first finds the gain that gives held-out people their real amplitude and writes FOLDER/gain.npz.
+CLIPS.npz holds offsets found by `lipwright.training.sync` with an earlier model. Without FOLDER the
+shipped model is judged through its public interface; else a checkpoint behind the same gate.
 """
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,12 +17,12 @@ import torch
 
 from lipwright.audio.features import listen
 from lipwright.motion.mouth import MouthMotion, lips_apart
-from lipwright.motion.style import neutral_mouth
+from lipwright.motion.style import mouth_shape, neutral_mouth
 from lipwright.structures import Sound, SpeechFeatures
 from lipwright.training.baselines import EnergyModel, fit_ridge
 from lipwright.training.clips import SOUND_RATE, TalkingClip, load
 from lipwright.training.dataset import examples_of
-from lipwright.training.export import calibrated, load_network
+from lipwright.training.export import calibrated
 from lipwright.training.measure import (
     Guess,
     amplitude,
@@ -34,8 +34,7 @@ from lipwright.training.measure import (
     silence_over_speech,
     width_pairs,
 )
-from lipwright.training.motion import Recipe, trainable
-from lipwright.training.sync import guess as guess_coefficients
+from lipwright.training.motion import Recipe, measure_shape, trainable
 
 Predictor = Callable[[SpeechFeatures], np.ndarray]
 """Speech to offsets (n, 68, 3) at the features' 100 Hz."""
@@ -124,66 +123,38 @@ HEADER = (
 )
 
 
-def calibrate(folder: Path, clips: list[TalkingClip]) -> np.ndarray:
-    """Gain per coefficient that gives these people their real spread; writes gain.npz. (K,)."""
-    (folder / "gain.npz").unlink(missing_ok=True)
-    net, shape = load_network(folder)
-    made = [guess_coefficients(net, clip.samples) for clip in clips]
-    mean = np.concatenate(made).mean(0)
-    predict = network_predictor(folder)
-    plain = [guess_clip(clip, predict, shape["opening_direction"]) for clip in clips]
-    flat = shape["basis"].reshape(len(shape["basis"]), -1).T
-    real, got = (
-        np.sqrt(np.mean([np.var(m.reshape(len(m), -1) @ flat, 0) for m in mouths], 0))
-        for mouths in ([g.real for g in plain], [g.made for g in plain])
-    )
-    ratio = amplitude(opening_pairs(plain))
-    gain = np.clip(real / got, 1.0, 1 / ratio)
-    for _ in range(4):  # the gate and the lips' meeting bend the size: correct and look again
-        np.savez(folder / "gain.npz", mean=mean.astype(np.float32), gain=gain.astype(np.float32))
-        predict = network_predictor(folder)
-        now = [guess_clip(clip, predict, shape["opening_direction"]) for clip in clips]
-        ratio = amplitude(opening_pairs(now))
-        gain = 1 + (gain - 1) * np.clip(1 / ratio, 0.8, 1.25) ** 1.5
-    return gain
+def table(predictors: dict[str, Predictor], clips: list[TalkingClip], direction: np.ndarray) -> Iterator[str]:
+    """Lines of the table: each set, each predictor."""
+    yield HEADER
+    for title, belongs in SETS.items():
+        part = [clip for clip in clips if belongs(clip)]
+        for name, predict in predictors.items() if part else ():
+            guesses = [guess_clip(clip, predict, direction) for clip in part]
+            yield row_of(f"{title} {name}", guesses, interval=title.startswith("wild"))
 
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("clips", type=Path)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--use", default="test", help="test, or held_out for the recipe's own")
-    parser.add_argument("--recipe", type=Path, help="with --calibrate: names the held-out people")
-    parser.add_argument("--calibrate", action="store_true")
+    parser.add_argument("folder", type=Path, nargs="?", help="a checkpoint; the shipped model if left out")
+    parser.add_argument("--recipe", type=Path, help="judge the people that this recipe holds out, not the test set")
     parser.add_argument("--baselines", action="store_true")
-    parser.add_argument("--shipped", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(1)
     clips = load(options.clips)
     recipe = Recipe.read(options.recipe) if options.recipe else Recipe()
-    held = [c for c in clips if c.person in recipe.held_out and c.confirmed]
-    _, shape = load_network(options.folder)
-    if options.calibrate:
-        sys.stdout.write(f"gain {np.round(calibrate(options.folder, held), 2)}\n")
-    predictors = {"network": network_predictor(options.folder)}
-    if options.shipped:
-        predictors = {"shipped": shipped_predictor()}
+    predictors = {"model": network_predictor(options.folder) if options.folder else shipped_predictor()}
     if options.baselines:
-        rng = np.random.default_rng(0)
         train = trainable(clips, recipe)
-        examples = examples_of(train, shape, recipe.shares, variants=0, rng=rng)
+        shape = measure_shape(train, recipe)
+        examples = examples_of(train, shape, recipe.shares, variants=0, rng=np.random.default_rng(0))
         predictors["energy"] = EnergyModel(shape["opening_direction"])
         predictors["ridge"] = fit_ridge(examples, shape)
-    chosen = held if options.use == "held_out" else [c for c in clips if c.use == "test"]
-    sys.stdout.write(HEADER + "\n")
-    for title, belongs in SETS.items():
-        part = [clip for clip in chosen if belongs(clip)]
-        for name, predict in predictors.items() if part else ():
-            guesses = [guess_clip(c, predict, shape["opening_direction"]) for c in part]
-            line = row_of(f"{title} {name}", guesses, interval=title.startswith("wild"))
-            sys.stdout.write(line + "\n")
-            sys.stdout.flush()
+    chosen = [c for c in clips if (c.person in recipe.held_out if options.recipe else c.use == "test")]
+    for line in table(predictors, chosen, mouth_shape()["opening_direction"]):
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -2,16 +2,16 @@
 
     python -m lipwright.training.export FOLDER [--models src/lipwright/models]
 
-FOLDER holds `shape.npz`, `network.pt` and, from `evaluate_motion --calibrate`, `gain.npz`.
+FOLDER holds `shape.npz`, `network.pt` and, from `calibrate`, `gain.npz`.
 """
 
 import argparse
 import hashlib
-import io
 import json
 import re
 import warnings
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
@@ -26,7 +26,7 @@ OPSET = 17
 class Calibrated(nn.Module):
     """The network with its outputs brought to the motion's natural size, in face-space units."""
 
-    def __init__(self, net: MotionNet, spread: np.ndarray, mean: np.ndarray, gain: np.ndarray):
+    def __init__(self, net: MotionNet, spread: np.ndarray, mean: np.ndarray, gain: np.ndarray) -> None:
         super().__init__()
         self.net = net
         self.register_buffer("factor", torch.from_numpy((gain * spread).astype(np.float32)))
@@ -61,25 +61,24 @@ def calibrated(folder: Path) -> tuple[Calibrated, dict[str, np.ndarray]]:
 
 def to_onnx(model: nn.Module) -> bytes:
     """The model as an ONNX file with free batch and time axes."""
-    buffer = io.BytesIO()
     example = torch.zeros(1, rows_for(4), INPUTS)
     axes = {"speech": {0: "batch", 1: "rows"}, "coefficients": {0: "batch", 1: "steps"}}
-    with warnings.catch_warnings():
+    with TemporaryDirectory() as folder, warnings.catch_warnings():
         # The newer exporter needs a further package and gives the same few operators.
         warnings.simplefilter("ignore", DeprecationWarning)
+        path = Path(folder, "model.onnx")
         torch.onnx.export(
             model,
             (example,),
-            buffer,
+            path,
             input_names=["speech"],
             output_names=["coefficients"],
             dynamic_axes=axes,
             opset_version=OPSET,
             dynamo=False,
         )
-    stored = onnx.load_from_string(buffer.getvalue())
-    onnx.checker.check_model(stored)
-    return stored.SerializeToString()
+        onnx.checker.check_model(str(path))
+        return path.read_bytes()
 
 
 def card(name: str, path: Path, inputs: list[str], outputs: list[str]) -> str:
@@ -110,7 +109,7 @@ def replace_cards(manifest: Path, cards: dict[str, str]) -> None:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--models", type=Path, default=Path("src/lipwright/models"))
     options = parser.parse_args()

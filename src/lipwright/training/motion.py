@@ -11,6 +11,7 @@ import time
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -59,8 +60,9 @@ class Recipe:
     def read(cls, path: Path) -> "Recipe":
         """From a TOML file; a name that does not exist is an error."""
         with path.open("rb") as file:
-            values = tomllib.load(file)
-        return cls(**values | {"held_out": tuple(values.get("held_out", ()))})
+            values: dict[str, Any] = tomllib.load(file)
+        values["held_out"] = tuple(values.get("held_out", ()))
+        return cls(**values)
 
     @property
     def shares(self) -> dict[str, float]:
@@ -95,7 +97,7 @@ def measure_shape(clips: list[TalkingClip], recipe: Recipe) -> dict[str, np.ndar
         "basis": basis,
         "spread": spread.astype(np.float32),
         "opening_direction": direction,
-        "opening_spread": np.float32(typical),
+        "opening_spread": np.asarray(typical, np.float32),
         "mirror": mirror,
     }
 
@@ -150,9 +152,7 @@ class PhoneTask:
         self.recipe, self.lines = recipe, lines
         self.closed = recipe.closed_share * mean_opening
         self.head = torch.nn.Conv1d(recipe.channels, PHASES * (OTHER + 1), 1)
-        self.batches = SpokenBatches.make(
-            recipe.utterances, recipe.spoken_batch, recipe.window, rng
-        )
+        self.batches = SpokenBatches.make(recipe.utterances, recipe.spoken_batch, recipe.window, rng)
 
     def loss(self, net: MotionNet) -> Tensor:
         """Cross entropy of the phones, and how far the lips stay apart on bilabials."""
@@ -194,12 +194,13 @@ def train(examples: list[Example], shape: dict[str, np.ndarray], recipe: Recipe)
         running += (float(loss.detach()) - running) * max(0.02, 1 / (step + 1))
         if step % 250 == 249:
             log.info("step %d loss %.3f, %.0f s", step + 1, running, time.monotonic() - began)
-    return mean.module.eval()
+    net.load_state_dict(mean.module.state_dict())
+    return net.eval()
 
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("clips", type=Path)
     parser.add_argument("--recipe", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)

@@ -82,7 +82,7 @@ def track(path: Path) -> tuple[np.ndarray, np.ndarray]:
                 shrink *= 2
             wide, high = frame.width // shrink, frame.height // shrink
             picture = frame.reformat(width=wide, height=high, format="rgb24").to_ndarray()
-            found = mesh.process(picture).multi_face_landmarks
+            found = mesh.process(picture).multi_face_landmarks  # pyright: ignore[reportAttributeAccessIssue]
             if found and frame.time is not None:
                 points.append([(p.x * wide, p.y * high, p.z * wide) for p in found[0].landmark])
                 times.append(frame.time)
@@ -134,7 +134,7 @@ def wild_clips(folder: Path) -> Iterator[TalkingClip]:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--motion", type=Path, required=True)
     parser.add_argument("--clips", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)

@@ -7,6 +7,7 @@ teach and to check what every language shares: lips meet on m, b and p.
 import ctypes
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import av
 import numpy as np
@@ -79,15 +80,13 @@ class Synthesiser:
         except OSError as error:
             raise BackendError(f"{LIBRARY} is not installed; apt-get install espeak-ng") from error
         self.rate = self._engine.espeak_Initialize(_RETRIEVAL, 0, None, _PHONEMES)
-        signature = ctypes.CFUNCTYPE(
-            ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
-        )
+        signature = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
         self._parts: list[np.ndarray] = []
         self._starts: list[tuple[str, float]] = []
         self._callback = signature(self._take)  # kept alive with the engine
         self._engine.espeak_SetSynthCallback(self._callback)
 
-    def _take(self, samples: object, count: int, events: object) -> int:
+    def _take(self, samples: Any, count: int, events: Any) -> int:  # noqa: ANN401 - C pointers
         if samples and count:
             self._parts.append(np.ctypeslib.as_array(samples, (count,)).copy())
         at = 0
@@ -130,6 +129,4 @@ def utterances(count: int, seed: int) -> Iterator[Utterance]:
     for _ in range(count):
         voice = str(rng.choice(VOICES)) + str(rng.choice(VARIANTS))
         words_per_minute, pitch = int(rng.integers(120, 220)), int(rng.integers(20, 80))
-        yield engine.say(
-            babble(rng, 20), voice, words_per_minute=words_per_minute, pitch=pitch
-        )
+        yield engine.say(babble(rng, 20), voice, words_per_minute=words_per_minute, pitch=pitch)

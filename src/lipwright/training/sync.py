@@ -104,7 +104,7 @@ def synced(clips: list[TalkingClip], net: MotionNet, shape: dict[str, np.ndarray
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("clips", type=Path)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--output", type=Path, required=True)
