@@ -77,6 +77,14 @@ def speech_wav(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def long_wav(tmp_path_factory):
+    """2.5 seconds of speech: longer than the clip."""
+    sound = read_sound(speech_file, 16000)
+    path = tmp_path_factory.mktemp("sound") / "long.wav"
+    return synth.write_sound(path, sound.samples[8000:48000], 16000, "pcm_s16le")
+
+
+@pytest.fixture(scope="session")
 def faceless_file(tmp_path_factory):
     """Half a second of drifting stripes."""
     y, x = np.mgrid[:96, :128]

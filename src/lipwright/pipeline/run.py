@@ -175,7 +175,11 @@ def check_output(output: Path, *, inputs: tuple[Path, ...]) -> None:
     Raises:
         OutputError: the output is one of the inputs, a folder, or in a folder that is missing or not writable.
     """
-    if any(path.exists() and output.exists() and output.samefile(path) for path in inputs):
+    try:
+        overwrites = output.exists() and any(path.exists() and output.samefile(path) for path in inputs)
+    except OSError as exc:  # a name too long, a folder that may not be searched
+        raise OutputError(f"{output} cannot be written: {exc.strerror}; choose another name or folder") from exc
+    if overwrites:
         raise OutputError(f"{output} is an input of this job; choose another output file")
     if output.is_dir():
         raise OutputError(f"{output} is a folder; name a file such as {output / 'dubbed.mp4'}")

@@ -118,7 +118,8 @@ def _lay_view(drawn: np.ndarray, mouth: Mouth, view: MouthView, origin: np.ndarr
         colour, inside = _look(view, _skull_map(turn, mouth, view, origin, drawn.shape[:2]))
         drawn += (colour * gain - drawn) * inside[..., None]
     if whole > 0:
-        fitted = sampling_map(view.mesh, mouth.target - origin, _mouth_triangles(), drawn.shape[:2])
+        away = np.full(2, -1e4)  # beyond the lips there is nothing to show
+        fitted = sampling_map(view.mesh, mouth.target - origin, _mouth_triangles(), drawn.shape[:2], away)
         colour, _ = _look(view, fitted)
         drawn += whole * (colour * gain - drawn)
 

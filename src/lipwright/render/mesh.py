@@ -163,7 +163,7 @@ def _fade(values: np.ndarray, corners: np.ndarray) -> np.ndarray:
 
 
 def sampling_map(
-    source: np.ndarray, target: np.ndarray, corners: np.ndarray, size: tuple[int, ...]
+    source: np.ndarray, target: np.ndarray, corners: np.ndarray, size: tuple[int, ...], elsewhere: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where each pixel of an area comes from.
 
@@ -171,9 +171,10 @@ def sampling_map(
         source, target: (P, 2) points before and after; `target` counts from the area's first pixel.
         corners: (T, 3) triangles, later ones drawn over earlier ones.
         size: height and width of the area.
+        elsewhere: (2,) what is added to the area's own pixels outside every triangle.
 
     Returns:
-        Two (H, W) float32 maps, x and y in the pixels of `source`, as `cv2.remap` takes them; -1 outside the triangles.
+        Two (H, W) float32 maps, x and y in the pixels of `source`, as `cv2.remap` takes them.
     """
     low, high = target[corners].min(1), target[corners].max(1)
     corners = corners[(high >= 0).all(1) & (low <= size[::-1]).all(1)]
@@ -181,23 +182,28 @@ def sampling_map(
     fixed = np.round(target[corners] * (1 << SUBPIXEL)).astype(np.int32)
     for number, triangle in enumerate(fixed, start=1):
         cv2.fillConvexPoly(which, triangle, (number,), lineType=cv2.LINE_8, shift=SUBPIXEL)
-    nowhere = np.array([[0, 0, -1, 0, 0, -1]], np.float32)
-    rows = np.concatenate([nowhere, _affines(target[corners], source[corners])])
+    shifts = (source - target)[corners]
+    planes = _planes(target[corners], shifts)
     x, y = np.arange(size[1], dtype=np.float32), np.arange(size[0], dtype=np.float32)[:, None]
-    a, b, c, d, e, f = (np.take(rows[:, k], which) for k in range(6))
-    return a * x + b * y + c, d * x + e * y + f
+    maps = []
+    for axis, own in enumerate((x, y)):
+        # Polygons are drawn with their rims, where the plane of a sliver runs wild: a shift stays between those of
+        # its corners.
+        table = np.column_stack([planes[:, axis], shifts[..., axis].min(1), shifts[..., axis].max(1)])
+        table = np.vstack([[0, 0, elsewhere[axis], elsewhere[axis], elsewhere[axis]], table]).astype(np.float32)
+        a, b, c, low, high = (np.take(column, which) for column in table.T.copy())
+        maps.append(own + np.clip(a * x + b * y + c, low, high))
+    return maps[0], maps[1]
 
 
-def _affines(target: np.ndarray, source: np.ndarray) -> np.ndarray:
-    """Affine maps from target to source triangles. (T, 3, 2) each to (T, 6) float32."""
-    origin = target[:, 0]
-    edges = (target[:, 1:] - origin[:, None]).astype(np.float64)  # (T, 2 edges, 2)
-    moved = (source[:, 1:] - source[:, :1]).astype(np.float64)
-    det = edges[:, 0, 0] * edges[:, 1, 1] - edges[:, 0, 1] * edges[:, 1, 0]
-    safe = np.where(np.abs(det) < 1e-6, np.inf, det)  # a flat triangle covers no pixel: any finite map will do
-    inverse = np.empty_like(edges)
-    inverse[:, 0, 0], inverse[:, 0, 1] = edges[:, 1, 1] / safe, -edges[:, 0, 1] / safe
-    inverse[:, 1, 0], inverse[:, 1, 1] = -edges[:, 1, 0] / safe, edges[:, 0, 0] / safe
-    linear = np.einsum("tij,tjk->tki", inverse, moved)  # rows of the 2×2 matrix, target offset to source offset
-    shift = source[:, 0] - np.einsum("tki,ti->tk", linear, origin)
-    return np.concatenate([linear[:, 0], shift[:, :1], linear[:, 1], shift[:, 1:]], axis=1).astype(np.float32)
+def _planes(triangles: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The plane a x + b y + c through two values at each corner. (T, 3, 2), (T, 3, 2) to (T, 2, 3): a, b, c of each."""
+    origin = triangles[:, 0].astype(np.float64)
+    second, third = (triangles[:, i] - origin for i in (1, 2))
+    det = second[:, 0] * third[:, 1] - second[:, 1] * third[:, 0]
+    safe = np.where(np.abs(det) < 1e-6, np.inf, det)  # a flat triangle: its first corner's value
+    to_second, to_third = (values[:, i].astype(np.float64) - values[:, 0] for i in (1, 2))
+    a = (to_second * third[:, 1:] - to_third * second[:, 1:]) / safe[:, None]
+    b = (to_third * second[:, :1] - to_second * third[:, :1]) / safe[:, None]
+    c = values[:, 0] - a * origin[:, :1] - b * origin[:, 1:]
+    return np.stack([a, b, c], axis=2)

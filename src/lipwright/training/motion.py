@@ -22,7 +22,7 @@ from lipwright.training.clips import TalkingClip, load
 from lipwright.training.dataset import Batches, Example, SpokenBatches, examples_of
 from lipwright.training.network import PHASES, MotionNet, in_phases
 from lipwright.training.shape import main_motions, mirror_of, offsets_of, opening_direction
-from lipwright.training.speech import BILABIAL, OTHER
+from lipwright.training.speech import BILABIAL, OPEN_VOWELS, OTHER
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +54,7 @@ class Recipe:
     phone_weight: float = 0.5
     closure_weight: float = 1.0
     closed_share: float = 0.45  # of the mean opening, before the calibration stretches it to none
+    open_share: float = 0.95  # of the mean opening, on open vowels
     held_out: tuple[str, ...] = ()  # people kept from training, for choosing a recipe
 
     @classmethod
@@ -145,24 +146,26 @@ def loss_of(guess: Tensor, truth: Tensor, mask: Tensor, lines: Tensor, weights: 
 
 
 class PhoneTask:
-    """Beside motion, the trunk tells phones apart in synthetic speech, and lips meet on m, b, p."""
+    """Beside motion: phones told apart in synthetic speech; lips meet on m, b, p and part on a, e, o."""
 
     def __init__(self, recipe: Recipe, lines: Tensor, mean_opening: float) -> None:
         rng = np.random.default_rng(recipe.seed + 1)
         self.recipe, self.lines = recipe, lines
-        self.closed = recipe.closed_share * mean_opening
+        self.closed, self.open = recipe.closed_share * mean_opening, recipe.open_share * mean_opening
         self.head = torch.nn.Conv1d(recipe.channels, PHASES * (OTHER + 1), 1)
         self.batches = SpokenBatches.make(recipe.utterances, recipe.spoken_batch, recipe.window, rng)
 
     def loss(self, net: MotionNet) -> Tensor:
-        """Cross entropy of the phones, and how far the lips stay apart on bilabials."""
+        """Cross entropy of the phones, how far lips stay apart on bilabials and together on open vowels."""
         rows, classes = (torch.from_numpy(part) for part in self.batches.draw())
         heard = net.trunk(rows)
         guessed = in_phases(self.head(heard))
         phones = torch.nn.functional.cross_entropy(guessed.flatten(0, 1), classes.flatten())
         opening = (in_phases(net.head(heard)) @ self.lines)[..., 0]
         apart = (opening - self.closed).clamp(min=0)[classes == BILABIAL].square().mean()
-        return self.recipe.phone_weight * phones + self.recipe.closure_weight * apart
+        wide = torch.isin(classes, torch.tensor(OPEN_VOWELS))
+        together = (self.open - opening).clamp(min=0)[wide].square().mean()
+        return self.recipe.phone_weight * phones + self.recipe.closure_weight * (apart + together)
 
 
 def train(examples: list[Example], shape: dict[str, np.ndarray], recipe: Recipe) -> MotionNet:
