@@ -198,7 +198,7 @@ def test_threads_that_keep_the_same_avatar_do_not_disturb_each_other(store, avat
             for _ in range(15):
                 store._write(store.folder / "same.npz", avatar)
                 same(store.get("same", lambda: pytest.fail("damaged"))[0], avatar)
-        except BaseException as exc:
+        except BaseException as exc:  # noqa: BLE001 - looked at below, in the thread that counts
             failures.append(exc)
 
     threads = [Thread(target=keep) for _ in range(4)]

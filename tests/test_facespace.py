@@ -4,8 +4,24 @@ import pytest
 
 from lipwright import facespace
 from lipwright.errors import ShapeError
-from lipwright.facespace import DRIVE, FACE_OVAL, INNER_RING, JAW, LIPS_INNER, LIPS_OUTER, MESH_POINTS, OUTER_RING
-from lipwright.facespace import STABLE, eye_distance, fit_pose, open_face, opening, template, triangles, width
+from lipwright.facespace import (
+    DRIVE,
+    FACE_OVAL,
+    INNER_RING,
+    JAW,
+    LIPS_INNER,
+    LIPS_OUTER,
+    MESH_POINTS,
+    OUTER_RING,
+    STABLE,
+    eye_distance,
+    fit_pose,
+    open_face,
+    opening,
+    template,
+    triangles,
+    width,
+)
 
 CORNERS = [STABLE.index(33), STABLE.index(263)]
 

@@ -144,13 +144,18 @@ def test_settle_moves_only_the_rows_under_the_lip(mesh):
 
 def test_the_map_of_an_unmoved_mesh_is_the_identity(mesh):
     flat = with_ring(mesh[:, :2], mesh[:, :2])
-    map_x, map_y = sampling_map(flat, flat, ringed_triangles(), (300, 400))
-    covered = map_x >= 0
-    assert covered.mean() > 0.1
+    map_x, map_y = sampling_map(flat, flat, ringed_triangles(), (300, 400), np.zeros(2))
     y, x = np.mgrid[:300, :400]
-    np.testing.assert_allclose(map_x[covered], x[covered], atol=2e-3)
-    np.testing.assert_allclose(map_y[covered], y[covered], atol=2e-3)
-    np.testing.assert_array_equal(map_y[~covered], -1)
+    np.testing.assert_allclose(map_x, x, atol=2e-3)
+    np.testing.assert_allclose(map_y, y, atol=2e-3)
+
+
+def test_an_area_within_the_frame_is_mapped_to_the_frame(mesh):
+    flat, corner = with_ring(mesh[:, :2], mesh[:, :2]), np.array((150, 90))
+    map_x, map_y = sampling_map(flat, flat - corner, ringed_triangles(), (120, 140), corner)
+    y, x = np.mgrid[:120, :140]
+    np.testing.assert_allclose(map_x, x + 150, atol=2e-3)
+    np.testing.assert_allclose(map_y, y + 90, atol=2e-3)
 
 
 def test_the_map_takes_each_vertex_back_to_its_source():
@@ -160,19 +165,35 @@ def test_the_map_takes_each_vertex_back_to_its_source():
     wide = x.shape[1]
     square = [(i, i + 1, i + wide) for i in range(len(source) - wide) if i % wide < wide - 1]
     other = [(i + 1, i + wide + 1, i + wide) for i, _, _ in square]
-    map_x, map_y = sampling_map(source, target.astype(np.float32), np.array(square + other), (112, 140))
-    inner = (target > 12).all(1) & (target[:, 0] < 125) & (target[:, 1] < 80)
-    columns, rows = target[inner].astype(int).T
-    np.testing.assert_allclose(map_x[rows, columns], source[inner, 0], atol=0.3)
-    np.testing.assert_allclose(map_y[rows, columns], source[inner, 1], atol=0.3)
+    map_x, map_y = sampling_map(
+        source, target.astype(np.float32), np.array(square + other), (112, 140), np.array((500, 600))
+    )
+    columns, rows = target.astype(int).T
+    np.testing.assert_allclose(map_x[rows, columns], source[:, 0], atol=1e-3)
+    np.testing.assert_allclose(map_y[rows, columns], source[:, 1], atol=1e-3)
+    assert (map_x[0, 0], map_y[-1, -1]) == (500, 111 + 600)  # elsewhere
 
 
-def test_triangles_outside_the_area_cost_nothing_and_harm_nothing():
+def test_shifts_stay_within_those_of_the_corners(mesh):
+    """Slivers may not fling a pixel across the face."""
+    flat = with_ring(mesh[:, :2], mesh[:, :2])
+    moved = flat.copy()
+    moved[:MESH_POINTS] += np.random.default_rng(2).normal(0, 3, (MESH_POINTS, 2))
+    map_x, map_y = sampling_map(flat, moved, ringed_triangles(), (300, 400), np.zeros(2))
+    y, x = np.mgrid[:300, :400]
+    most = np.abs(flat - moved).max(0) + 1e-3
+    assert np.abs(map_x - x).max() <= most[0]
+    assert np.abs(map_y - y).max() <= most[1]
+
+
+def test_triangles_outside_the_area_do_no_harm():
     corners = np.array([(0, 1, 2), (3, 4, 5)])
     source = np.array([(0, 0), (20, 0), (0, 20), (0, 0), (9, 0), (0, 9)], np.float32)
     far = source.copy()
     far[3:] += 1e4
-    map_x, _ = sampling_map(source, far, corners, (30, 30))
-    assert (map_x >= 0).sum() == pytest.approx(200, abs=45)
-    nothing, _ = sampling_map(source, source - 1e4, corners, (30, 30))
-    assert (nothing == -1).all()
+    here, _ = sampling_map(source, far + np.float32((0, 5)), corners, (30, 30), np.full(2, 7.0))
+    x = np.arange(30, dtype=np.float32)
+    assert (here == x).sum() == pytest.approx(230, abs=40)  # moved down only: x is its own
+    assert (here == x + 7).sum() == 900 - (here == x).sum()
+    nothing, _ = sampling_map(source, source - 1e4, corners, (30, 30), np.zeros(2))
+    np.testing.assert_array_equal(nothing, np.broadcast_to(x, (30, 30)))

@@ -5,7 +5,7 @@ from pictures import noisy, panned, placed, scene
 from lipwright.avatar.analyse import analyse
 from lipwright.errors import NoFaceError, OptionError
 from lipwright.face.base import open_tracker
-from lipwright.face.track import RETRY_EVERY, CutDetector, PersonFollower, check_person, choose
+from lipwright.face.track import RETRY_EVERY, CutDetector, PersonFollower, check_person, choose, leaps
 from lipwright.facespace import MESH_POINTS, eye_distance
 
 BOXES = np.array([(300, 10, 400, 110), (10, 10, 60, 60), (500, 200, 580, 280)], np.float32)
@@ -145,6 +145,41 @@ def test_an_ordinary_moving_clip_has_no_cut(footage, portrait):
     assert sum(is_cut(panned(portrait, 0.02 * n)) for n in range(50)) == 1
 
 
+def test_a_cut_within_one_scene_is_seen_by_the_head(portrait, tracker):
+    """A jump cut changes too little of the picture for the thumbnails; the head is elsewhere at once."""
+    empty = scene(640, 400)
+    frames = [noisy(placed(empty, portrait, 60 + 12 * (n >= 8), 40, 240), n) for n in range(16)]
+    is_cut = CutDetector()
+    assert sum(is_cut(frame) for frame in frames) == 1
+    track = analysed(frames, tracker).track
+    assert track.cuts.nonzero()[0].tolist() == [0, 8]
+    middle = track.points[:, 6, 0]
+    assert abs(middle[7] - middle[:7].mean()) < 1
+    assert abs(middle[8] - middle[9:].mean()) < 1
+
+
+@pytest.mark.parametrize("motion", ["still", "steady", "nodding", "starting", "turning fast"])
+def test_a_moving_head_does_not_leap(motion, mesh):
+    frame = np.arange(40)
+    eyes = eye_distance(mesh)
+    along = {
+        "still": np.zeros(40),
+        "steady": 0.2 * frame,
+        "nodding": 0.5 * np.sin(frame / 2),
+        "starting": 0.15 * np.maximum(frame - 20, 0),
+        "turning fast": 0.8 / (1 + np.exp(-(frame - 20))),
+    }[motion]
+    points = mesh + (eyes * along)[:, None, None] * (1, 0.3, 0)
+    points += np.random.default_rng(1).normal(0, 0.01 * eyes, points.shape)
+    assert not leaps(points.astype(np.float32)).any()
+
+
+def test_leaps_of_one_frame_and_of_none(mesh):
+    assert leaps(mesh[None]).tolist() == [False]
+    gap = np.stack([mesh, np.full_like(mesh, np.nan), mesh + 100])
+    assert not leaps(gap).any()  # a gap starts a new run anyway
+
+
 def test_identity_is_kept_while_another_face_is_larger(portrait, tracker):
     """Who was chosen in the first frame stays chosen, whoever comes nearer to the camera."""
     one = placed(scene(760, 400), portrait, 420, 130, 190)
@@ -169,7 +204,7 @@ def test_a_detector_with_boxes_outside_the_picture_does_no_harm(portrait):
 
         def fit(self, picture):
             assert picture.size
-            return None
+            return
 
         def forget(self): ...
 

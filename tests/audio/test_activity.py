@@ -50,6 +50,19 @@ def test_a_steady_noise_floor_is_silence() -> None:
     assert gate[110:290].min() == 1
 
 
+@pytest.mark.parametrize("size", [0.003, 0.03, 0.2])
+def test_noise_alone_is_silence_after_a_second(size: float) -> None:
+    gate = gate_of(hush(4.0, size))
+    assert gate[115:].max() == 0
+
+
+def test_pauses_in_loud_noise_are_found_once_the_noise_was_heard() -> None:
+    noisy = np.concatenate([hush(2.0), voice(2.0, size=1.0), hush(1.0)]) + hush(5.0, 0.03)
+    gate = gate_of(noisy)
+    assert gate[210:390].mean() > 0.9
+    assert gate[415:].max() == 0
+
+
 def test_silence_does_not_flutter() -> None:
     gate = gate_of(voice(0.5), hush(4.0, 1e-4), voice(0.5))
     assert np.abs(np.diff(gate[65:435])).max() == 0

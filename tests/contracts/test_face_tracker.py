@@ -1,5 +1,9 @@
 """What every row of TRACKERS has to keep."""
 
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -9,6 +13,7 @@ from pictures import placed, scene
 
 from lipwright.errors import BackendError
 from lipwright.face.base import TRACKERS, open_tracker
+from lipwright.face.facemesh import quiet
 from lipwright.facespace import MESH_POINTS, eye_distance
 
 BUNDLE = Path(__file__).parents[3] / "shared" / "models" / "mp_face_landmarker_v2_with_blendshapes.task"
@@ -29,8 +34,8 @@ def test_detect_gives_a_box_around_the_face(tracker, portrait):
     boxes = tracker.detect(portrait)
     assert (boxes.shape, boxes.dtype) == ((1, 4), np.float32)
     x0, y0, x1, y1 = boxes[0]
-    assert (EYES > (x0, y0)).all()
-    assert (EYES < (x1, y1)).all()
+    assert ((x0, y0) < EYES).all()
+    assert ((x1, y1) > EYES).all()
     assert (x1 - x0) < 160
     assert (y1 - y0) < 200
 
@@ -55,7 +60,7 @@ def test_fit_measures_the_same_in_any_shape_of_picture(tracker, portrait, window
     y0, y1, x0, x1 = window
     whole = tracker.fit(portrait)
     tracker.forget()
-    part = tracker.fit(np.ascontiguousarray(portrait[y0:y1, x0:x1])) + (x0, y0, 0)
+    part = tracker.fit(np.ascontiguousarray(portrait[y0:y1, x0:x1])) + np.array((x0, y0, 0))
     error = np.linalg.norm(part[:, :2] - whole[:, :2], axis=1).mean() / eye_distance(whole)
     assert error < 0.05
 
@@ -78,6 +83,26 @@ def test_after_forget_the_past_has_no_say(tracker, portrait):
     tracker.fit(cv2.flip(portrait, 1))
     tracker.forget()
     np.testing.assert_allclose(tracker.fit(portrait), first, atol=0.6)
+
+
+def test_silence_on_stderr_ends_whoever_else_is_silent():
+    before = os.fstat(2)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: [hush() for _ in range(50)], range(8)))
+    assert os.path.samestat(os.fstat(2), before)
+
+
+def hush():
+    with quiet():
+        assert os.path.samestat(os.fstat(2), Path(os.devnull).stat())
+        with quiet():  # inside itself
+            pass
+
+
+def test_a_closed_stderr_is_no_trouble():
+    code = "import os; os.close(2)\nfrom lipwright.face.facemesh import quiet\nwith quiet(): print('fine')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "fine\n")
 
 
 def test_the_landmarker_without_a_bundle_says_what_to_set(monkeypatch, tmp_path):

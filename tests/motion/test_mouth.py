@@ -9,7 +9,7 @@ from lipwright.facespace import DRIVE
 from lipwright.motion import mouth
 from lipwright.motion.base import MOTIONS
 from lipwright.motion.mouth import MouthMotion, between
-from lipwright.motion.style import LOWER, UPPER
+from lipwright.motion.style import LOWER, UPPER, mouth_shape
 from lipwright.registry import load
 from lipwright.structures import Sound, SpeechFeatures
 
@@ -86,6 +86,16 @@ def test_silence_brings_rest_within_120_ms(motion: MouthMotion) -> None:
 def test_no_sound_no_motion(motion: MouthMotion) -> None:
     for sound in (np.zeros(0, np.float32), np.zeros(RATE, np.float32)):
         assert not motion.move(features(sound), Fraction(30), 30).offsets.any()
+
+
+def test_the_jaw_stops_without_a_jump() -> None:
+    direction = mouth_shape()["opening_direction"]
+    wanted = np.linspace(0, 1, 101)
+    direction = direction / (direction[BOTTOM, 1] - direction[TOP, 1])
+    got = opens(mouth.jaw_stops(wanted[:, None, None] * direction))
+    np.testing.assert_allclose(got[:18], wanted[:18], atol=1e-6)
+    assert np.diff(got).max() <= 0.0101
+    assert got.max() < 0.34
 
 
 def test_lips_never_cross(motion: MouthMotion) -> None:

@@ -2,16 +2,17 @@
 
 All levels are dB over full scale of the energy of 40 ms, at 100 steps per second; step i is centred at
 i / 100 s. A step is *quiet* when its energy lies 30 dB under the running speech level, or within a
-few dB of a steady noise floor (as long as that floor is well under the speech). Digital silence is
-always quiet. The level follows peaks at once and sinks slowly; both run forward only, so live and
-offline use agree.
+few dB of the lowest energy heard lately (as long as that is well under the speech), or when the
+energy has not changed for a second: hum, fans and hiss do that, voices do not. Digital silence is
+always quiet. The level follows peaks at once and sinks slowly; all of it runs forward only, so live
+and offline use agree.
 
 Lips rest in pauses of at least 160 ms: shorter ones are stop consonants and breaths between words.
 They begin to close 30 ms before the sound ends. Deciding that needs 240 ms of look-ahead, within the
 250 ms that the motion is allowed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -26,6 +27,9 @@ QUIET_DB = 30.0  # under the level: silence
 FLOOR_RISES_DB = 4.0 / STEPS_PER_SECOND
 OVER_FLOOR_DB = 5.0  # over a steady floor: still the floor
 FLOOR_UNDER_LEVEL_DB = 18.0  # a floor nearer to the speech than this is no floor
+
+STEADY_STEPS, STEADY_DB = 100, 3.0  # energy that stays within this is noise
+OVER_NOISE_DB, NOISE_UNDER_LEVEL_DB = 3.0, 10.0  # near noise once heard, and well under the speech: quiet
 
 SHORTEST_PAUSE = 16  # steps
 SHORTEST_SPEECH = 4
@@ -49,20 +53,34 @@ class LevelMeter:
 
     level: float = FIRST_LEVEL_DB
     floor: float | None = None
+    noise: float = SILENCE_DB
+    recent: np.ndarray = field(default_factory=lambda: np.full(STEADY_STEPS - 1, np.inf, np.float32))
 
     def follow(self, energy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Energies in dB (n,) to the level in dB and whether each step is quiet, both (n,)."""
         levels, quiet = np.empty(len(energy), np.float32), np.empty(len(energy), bool)
-        level, floor = self.level, self.floor
+        level, floor, noise = self.level, self.floor, self.noise
+        steady = self._steady(energy)
         for i, now in enumerate(energy.tolist()):
+            noise = now if steady[i] else noise
             floor = now if floor is None else min(floor + FLOOR_RISES_DB, now)
             over_floor = min(floor + OVER_FLOOR_DB, level - FLOOR_UNDER_LEVEL_DB)
-            is_quiet = now < max(level - QUIET_DB, over_floor) or now <= SILENCE_DB + 1
+            over_noise = min(noise + OVER_NOISE_DB, level - NOISE_UNDER_LEVEL_DB)
+            is_quiet = now < max(level - QUIET_DB, over_floor, over_noise, SILENCE_DB + 1) or bool(steady[i])
             sinks = LEVEL_RESTS_DB if is_quiet else LEVEL_SINKS_DB
             level = max(level - sinks, now, LOWEST_LEVEL_DB)
             levels[i], quiet[i] = level, is_quiet
-        self.level, self.floor = level, floor
+        self.level, self.floor, self.noise = level, floor, noise
         return levels, quiet
+
+    def _steady(self, energy: np.ndarray) -> np.ndarray:
+        """Whether the second up to each step stayed within `STEADY_DB`. (n,) to (n,) bool."""
+        heard = np.concatenate([self.recent, energy])
+        self.recent = heard[len(energy) :]
+        if len(energy) == 0:
+            return np.zeros(0, bool)
+        seconds = np.lib.stride_tricks.sliding_window_view(heard, STEADY_STEPS)
+        return seconds.max(1) - seconds.min(1) < STEADY_DB
 
 
 def speech_gate(quiet: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ Exit codes: 0 done · 1 unexpected error · 2 unusable input or option · 3 outp
 engine is missing · 130 interrupted.
 """
 
+import signal
 from typing import Annotated
 
 import typer
@@ -35,8 +36,13 @@ def _root(
 ) -> None: ...
 
 
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def main() -> None:
-    """Run the command line."""
+    """Run the command line. Being told to stop (SIGTERM) ends a job as cleanly as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, _interrupt)
     app()
 
 

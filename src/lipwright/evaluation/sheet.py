@@ -11,8 +11,9 @@ from lipwright.errors import OutputError
 
 
 def spread(total: int, count: int) -> list[int]:
-    """`count` frame numbers evenly over `total`, all different, the first and last included."""
-    return sorted({round(i * (total - 1) / max(1, count - 1)) for i in range(min(count, total))})
+    """`count` frame numbers evenly over `total`, all different, the first and last included; all of a smaller total."""
+    count = min(count, total)
+    return [round(i * (total - 1) / max(1, count - 1)) for i in range(count)]
 
 
 def face_box(points: np.ndarray, size: tuple[int, int], reach: float = 0.75) -> tuple[int, int, int, int]:

@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import threading
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,6 +15,7 @@ from lipwright.facespace import MESH_POINTS
 
 SAME_FACE_IOU = 0.3
 BLANK = np.zeros((64, 64, 3), np.uint8)
+_STDERR = threading.RLock()  # two jobs in one process must not take each other's silence for the terminal
 
 
 def import_mediapipe() -> Any:  # noqa: ANN401 - mediapipe ships no types
@@ -118,20 +121,19 @@ class FaceMeshTracker:
 
 
 @contextlib.contextmanager
-def quiet():  # noqa: ANN202 - a context manager
+def quiet() -> Iterator[None]:
     """MediaPipe's C++ side writes start-up lines straight to file descriptor 2; keep a user's terminal clean.
 
     The lines come while a graph starts, that is with its first picture (hence the blank ones) and its first face.
     """
-    try:
-        saved = os.dup(2)
-    except OSError:  # a service may have closed it: nothing to keep clean
-        yield
-        return
-    try:
+    with _STDERR, contextlib.ExitStack() as restore:
+        try:
+            saved = os.dup(2)
+        except OSError:  # a service may have closed it: nothing to keep clean
+            yield
+            return
+        restore.callback(os.close, saved)
+        restore.callback(os.dup2, saved, 2)
         with open(os.devnull, "w") as null:  # noqa: PTH123 - a device, not a path
             os.dup2(null.fileno(), 2)
         yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)

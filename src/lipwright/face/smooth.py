@@ -1,5 +1,7 @@
 """Takes the tracker's jitter off a mesh without delaying it: symmetric filters, never across a cut or a gap."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from lipwright.facespace import STABLE, fit_pose
@@ -32,7 +34,7 @@ def runs(present: np.ndarray, cuts: np.ndarray) -> list[slice]:
     for start, stop in breaks.reshape(-1, 2):
         inner = start + 1 + np.flatnonzero(cuts[start + 1 : stop])
         edges = [start, *inner, stop]
-        found += [slice(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        found += [slice(int(a), int(b)) for a, b in pairwise(edges)]
     return found
 
 

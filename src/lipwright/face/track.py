@@ -9,16 +9,19 @@ import numpy as np
 from lipwright.errors import NoFaceError, OptionError
 from lipwright.face.base import FaceTracker
 from lipwright.face.smooth import smooth
-from lipwright.facespace import FACE_OVAL, MESH_POINTS, eye_distance
+from lipwright.facespace import FACE_OVAL, MESH_POINTS, STABLE, eye_distance
 from lipwright.structures import FaceTrack
 
 WINDOW = 2.4  # side of the square the mesh is fitted in, in face sizes
 WINDOW_SLACK = 0.3  # the face may wander this far (in face sizes) from the window's middle before the window follows
 WINDOW_PIXELS = 640  # a larger window is scaled down: the mesh model itself sees 192 pixels
+LEAP = 0.2  # of the face's size: a step between two frames after which the fit is started anew
 RETRY_EVERY = 5  # frames between full searches while nobody is in the picture
 LOST_AFTER = 25  # frames of absence after which the only person ever seen may come back anywhere
 SMALLEST_EYES = 10.0  # pixels between the outer eye corners under which a mouth cannot be drawn
 CUT_LEVEL, CUT_RATIO = 18.0, 3.5  # mean thumbnail step that may be a cut, and its ratio to the recent median
+LEAP_LEVEL, LEAP_RATIO = 0.12, 5.0  # the head's step in eye distances that may be a cut, and its ratio to those around
+LEAP_REACH = 4  # frames to each side that count as around
 
 PERSONS = ("largest", "center", "left", "right")
 
@@ -82,6 +85,7 @@ class PersonFollower:
         self._window: tuple[int, int, int, int] | None = None
         self._last: np.ndarray | None = None  # box of the last fitted face since the last cut
         self._since_search = RETRY_EVERY
+        self._fresh = True  # the tracker has seen nothing of this window yet
         self._absent = 0  # frames since the last mesh
         self.most_faces = 0
 
@@ -93,11 +97,22 @@ class PersonFollower:
         self._absent += 1
         if self._window is not None:
             points = self._fit(frame, self._window)
+            if points is not None and self._leaps(points):
+                self._set_window(self._last, frame)
+                points = self._fit(frame, self._window)
             if points is not None:
                 return self._accept(points, frame)
             self._window = None
             self._since_search = RETRY_EVERY
         return self._search(frame)
+
+    def _leaps(self, points: np.ndarray) -> bool:
+        """Whether the mesh has left the place of the frame before: it may have slid off the face."""
+        if self._last is None or self._absent > 1:
+            return False
+        box, side = mesh_box(points), float(np.max(self._last[2:] - self._last[:2]))
+        grown = float(np.max(box[2:] - box[:2])) / side
+        return bool(np.abs(box - self._last).max() > LEAP * side or not 1 - LEAP < grown < 1 + LEAP)
 
     def _search(self, frame: np.ndarray) -> np.ndarray | None:
         self._since_search += 1
@@ -149,6 +164,9 @@ class PersonFollower:
         scale = min(1.0, WINDOW_PIXELS / max(crop.shape[:2]))
         if scale < 1:
             crop = cv2.resize(crop, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        if self._fresh:  # the first fit stands on the detector's rough box, the second on the first
+            self._tracker.fit(crop)
+            self._fresh = False
         points = self._tracker.fit(crop)
         if points is None:
             return None
@@ -167,7 +185,9 @@ class PersonFollower:
             self._set_window(box, frame)
         return points
 
-    def _set_window(self, box: np.ndarray, frame: np.ndarray) -> None:
+    def _set_window(self, box: np.ndarray | None, frame: np.ndarray) -> None:
+        if box is None:
+            return
         height, width = frame.shape[:2]
         middle, side = (box[:2] + box[2:]) / 2, float(np.max(box[2:] - box[:2])) * WINDOW
         x0, y0 = np.maximum(np.floor(middle - side / 2), 0).astype(int)
@@ -177,6 +197,7 @@ class PersonFollower:
         # A window cut off by the picture's border is not centred on the face to begin with.
         self._edge_allowance = np.abs(middle - np.array(((x0 + x1) / 2, (y0 + y1) / 2)))
         self._tracker.forget()
+        self._fresh = True
 
 
 def mesh_box(points: np.ndarray) -> np.ndarray:
@@ -249,5 +270,23 @@ def to_track(meshes: list[np.ndarray | None], cuts: list[bool], follower: Person
         )
     absent = np.full((MESH_POINTS, 3), np.nan, np.float32)
     points = np.stack([absent if mesh is None else mesh for mesh in meshes]).astype(np.float32)
-    starts = np.array(cuts, bool)
+    starts = np.array(cuts, bool) | leaps(points)
     return FaceTrack(smooth(points, starts), starts)
+
+
+def leaps(points: np.ndarray) -> np.ndarray:
+    """Frames on which the head is suddenly elsewhere: a cut within one scene, which hardly changes the whole picture.
+
+    Args:
+        points: (F, 478, 3) pixels, NaN where absent.
+
+    Returns:
+        (F,) bool.
+    """
+    stable = points[:, STABLE, :2]
+    steps = np.zeros(len(points))
+    steps[1:] = np.linalg.norm(np.diff(stable, axis=0), axis=2).mean(1) / eye_distance(points[1:])
+    steps = np.nan_to_num(steps)
+    around = np.pad(steps, LEAP_REACH)
+    near = np.stack([around[shift : shift + len(steps)] for shift in range(2 * LEAP_REACH + 1) if shift != LEAP_REACH])
+    return (steps > LEAP_LEVEL) & (steps > LEAP_RATIO * near.max(0))

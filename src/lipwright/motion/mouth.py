@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lipwright.errors import OptionError
+from lipwright.facespace import DRIVE, LIP_BOTTOM, LIP_TOP
 from lipwright.motion.style import LOWER, UPPER, mouth_shape
 from lipwright.runtime import open_model
 from lipwright.structures import MouthDrive, SpeechFeatures
@@ -25,6 +26,8 @@ OUTPUTS = 50  # per second
 PAST, FUTURE = 68, 20  # rows a step sees before and after its own
 SILENT_MEL, SILENT_ENERGY = -3.0, -6.0  # what the network hears before and after the sound
 STEPS_AT_ONCE = 1_500  # one minute
+WIDE, WIDEST = 0.18, 0.26  # opening that one frame in twenty exceeds, and the most that is made
+TOP, BOTTOM = DRIVE.index(LIP_TOP), DRIVE.index(LIP_BOTTOM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ class MouthMotion:
         coefficients = between(self.coefficients(speech), frames, fps / OUTPUTS)
         gate = between(speech.gate[:, None], frames, fps / RATE)
         offsets = np.tensordot(gate * coefficients, mouth_shape()["basis"], 1)
-        return MouthDrive(lips_apart(offsets))
+        return MouthDrive(lips_apart(jaw_stops(offsets)))
 
     def coefficients(self, speech: SpeechFeatures) -> np.ndarray:
         """Mouth coefficients at 50 Hz over the sound, before the gate. (ceil(n / 4) * 2, 16)."""
@@ -102,6 +105,15 @@ def between(values: np.ndarray, frames: int, frames_per_value: Fraction) -> np.n
     padded = np.concatenate([values, np.zeros((2, values.shape[1]), values.dtype)])
     low = np.minimum(low, len(values))
     return (padded[low] * (1 - part) + padded[low + 1] * part).astype(np.float32)
+
+
+def jaw_stops(offsets: np.ndarray) -> np.ndarray:
+    """Openings beyond what talkers show flatten out towards `WIDEST`. (F, 68, 3) to the same."""
+    opens = offsets[:, BOTTOM, 1] - offsets[:, TOP, 1]
+    excess = np.maximum(opens - WIDE, 0)
+    room = WIDEST - WIDE
+    back = excess - room * np.tanh(excess / room)
+    return offsets - back[:, None, None] * mouth_shape()["opening_direction"]
 
 
 def lips_apart(offsets: np.ndarray) -> np.ndarray:

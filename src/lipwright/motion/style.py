@@ -6,12 +6,13 @@ learnt over many speakers and shipped in `models/mouth_shape.npz`.
 
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from io import BytesIO
 
 import numpy as np
 
 from lipwright.errors import ShapeError
 from lipwright.facespace import DRIVE, opening
+from lipwright.runtime import weights
 from lipwright.structures import MouthDrive
 
 REST_OPENING = 0.003  # of the eye distance
@@ -28,9 +29,12 @@ UPPER = tuple(DRIVE.index(upper) for _, upper in PAIRS)
 
 @cache
 def mouth_shape() -> dict[str, np.ndarray]:
-    """Arrays of `models/mouth_shape.npz`, read-only."""
-    path = files("lipwright.models").joinpath("mouth_shape.npz")
-    with path.open("rb") as file, np.load(file) as stored:
+    """Arrays of `models/mouth_shape.npz`, read-only.
+
+    Raises:
+        BackendError: the file is missing or altered.
+    """
+    with np.load(BytesIO(weights("mouth_shape"))) as stored:
         arrays = {name: stored[name] for name in stored.files}
     for array in arrays.values():
         array.flags.writeable = False

@@ -37,21 +37,19 @@ class WarpRenderer:
         mesh = settle(tracked)
         source = with_ring(mesh, mesh)
         moved = unfold(source, with_ring(settle(part_lips(target)), mesh))
-        (x0, y0, x1, y1), mask = face_mask(source, moved, shot.frame.shape[:2])
-        corner = np.array((x0, y0))
+        (x, y), mask = face_mask(source, moved, shot.frame.shape[:2])
+        corner = np.array((x, y))
         maps = sampling_map(source, moved - corner, ringed_triangles(), mask.shape, corner)
         pixels = cv2.remap(shot.frame, *maps, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         mouth = Mouth(mesh, moved[: len(mesh)], skin_tone(shot.frame, mesh))
-        fill_cavity(pixels, (x0, y0), mouth, self._look(shot.view))
-        return Patch(x0, y0, pixels, mask)
+        fill_cavity(pixels, (x, y), mouth, self._look(shot.view))
+        return Patch(x, y, pixels, mask)
 
     def _look(self, entry: int) -> MouthView | None:
         return None if entry < 0 else self._view(entry)
 
 
-def face_mask(
-    source: np.ndarray, target: np.ndarray, size: tuple[int, ...]
-) -> tuple[tuple[int, int, int, int], np.ndarray]:
+def face_mask(source: np.ndarray, target: np.ndarray, size: tuple[int, ...]) -> tuple[tuple[int, int], np.ndarray]:
     """Soft mask of the lower face, before and after the warp.
 
     Args:
@@ -59,20 +57,20 @@ def face_mask(
         size: height and width of the frame.
 
     Returns:
-        The box x0, y0, x1, y1 inside the frame, and the (y1 - y0, x1 - x0) float32 mask, 0 on and outside its edge.
+        Frame x and y of the mask's first pixel, and the (H, W) float32 mask, inside the frame, fading to 0 at its edge.
     """
     middle = source[list(FACE_OVAL)].mean(0)
     outline = np.concatenate([points[list(LOWER_OVAL)] for points in (source, target)])
     hull = cv2.convexHull(np.concatenate([middle + (outline - middle) * MASK_REACH, source[list(BRIDGE)]]))[:, 0]
-    x0, y0 = np.maximum(np.floor(hull.min(0)).astype(int), 0)
-    x1, y1 = np.minimum(np.ceil(hull.max(0)).astype(int) + 1, size[::-1])
-    x1, y1 = max(x1, x0 + 1), max(y1, y0 + 1)
-    shape = (-(-(y1 - y0) // MASK_STEP) + 1, -(-(x1 - x0) // MASK_STEP) + 1)
-    small = np.zeros(shape, np.uint8)
-    cv2.fillConvexPoly(small, np.round((hull - (x0, y0)) / MASK_STEP * 16).astype(np.int32), (255,), cv2.LINE_AA, 4)
+    height, width = size
     sigma = max(1.0, FEATHER * float(np.linalg.norm(source[33] - source[263])) / MASK_STEP)
+    room = 3 * sigma * MASK_STEP  # the blur must not feel the box; where the frame ends, it goes on beyond
+    x0, y0 = np.clip(np.floor(hull.min(0) - room), 0, (width - 1, height - 1)).astype(int)
+    x1, y1 = np.clip(np.ceil(hull.max(0) + room) + 1, (x0 + 1, y0 + 1), (width, height)).astype(int)
+    small = np.zeros((-(-(y1 - y0) // MASK_STEP) + 1, -(-(x1 - x0) // MASK_STEP) + 1), np.uint8)
+    cv2.fillConvexPoly(small, np.round((hull - (x0, y0)) / MASK_STEP * 16).astype(np.int32), (255,), cv2.LINE_AA, 4)
     # Half of a blurred edge lies outside the polygon: subtract it, so the feather goes inwards only.
     soft = cv2.GaussianBlur(small, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE).astype(np.float32) / 255
     soft = np.clip(soft * 2 - 1, 0, 1)
     whole = cv2.resize(soft, None, fx=MASK_STEP, fy=MASK_STEP, interpolation=cv2.INTER_LINEAR)
-    return (int(x0), int(y0), int(x1), int(y1)), np.ascontiguousarray(whole[: y1 - y0, : x1 - x0])
+    return (int(x0), int(y0)), np.ascontiguousarray(whole[: y1 - y0, : x1 - x0])

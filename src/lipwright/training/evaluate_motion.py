@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from lipwright.audio.features import listen
-from lipwright.motion.mouth import MouthMotion, lips_apart
+from lipwright.motion.mouth import MouthMotion, jaw_stops, lips_apart
 from lipwright.motion.style import mouth_shape, neutral_mouth
 from lipwright.structures import Sound, SpeechFeatures
 from lipwright.training.baselines import EnergyModel, fit_ridge
@@ -71,7 +71,7 @@ def network_predictor(folder: Path) -> Predictor:
         high = np.minimum(low + 1, len(coefficients) - 1)
         part = (at - low)[:, None]
         mixed = coefficients[low] * (1 - part) + coefficients[high] * part
-        return lips_apart(np.tensordot(speech.gate[:, None] * mixed, basis, 1))
+        return lips_apart(jaw_stops(np.tensordot(speech.gate[:, None] * mixed, basis, 1)))
 
     return predict
 

@@ -22,7 +22,7 @@ from lipwright.training.clips import TalkingClip, load
 from lipwright.training.dataset import Batches, Example, SpokenBatches, examples_of
 from lipwright.training.network import PHASES, MotionNet, in_phases
 from lipwright.training.shape import main_motions, mirror_of, offsets_of, opening_direction
-from lipwright.training.speech import BILABIAL, OPEN_VOWELS, OTHER
+from lipwright.training.speech import APART, BILABIAL, OPEN_VOWELS, OTHER
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,8 @@ class Recipe:
     phone_weight: float = 0.5
     closure_weight: float = 1.0
     closed_share: float = 0.45  # of the mean opening, before the calibration stretches it to none
-    open_share: float = 0.95  # of the mean opening, on open vowels
+    apart_share: float = 0.65  # of the mean opening, at least, on phones made behind parted lips
+    open_share: float = 0.95  # the same on open vowels
     held_out: tuple[str, ...] = ()  # people kept from training, for choosing a recipe
 
     @classmethod
@@ -146,25 +147,27 @@ def loss_of(guess: Tensor, truth: Tensor, mask: Tensor, lines: Tensor, weights: 
 
 
 class PhoneTask:
-    """Beside motion: phones told apart in synthetic speech; lips meet on m, b, p and part on a, e, o."""
+    """Beside motion: phones told apart in synthetic speech; lips meet on m, b, p and no other."""
 
     def __init__(self, recipe: Recipe, lines: Tensor, mean_opening: float) -> None:
         rng = np.random.default_rng(recipe.seed + 1)
         self.recipe, self.lines = recipe, lines
-        self.closed, self.open = recipe.closed_share * mean_opening, recipe.open_share * mean_opening
+        least = torch.zeros(OTHER + 1)
+        least[list(APART)], least[list(OPEN_VOWELS)] = recipe.apart_share, recipe.open_share
+        self.least, self.closed = least * mean_opening, recipe.closed_share * mean_opening
         self.head = torch.nn.Conv1d(recipe.channels, PHASES * (OTHER + 1), 1)
         self.batches = SpokenBatches.make(recipe.utterances, recipe.spoken_batch, recipe.window, rng)
 
     def loss(self, net: MotionNet) -> Tensor:
-        """Cross entropy of the phones, how far lips stay apart on bilabials and together on open vowels."""
+        """Cross entropy of the phones, how far lips stay apart on m, b, p and together elsewhere."""
         rows, classes = (torch.from_numpy(part) for part in self.batches.draw())
         heard = net.trunk(rows)
         guessed = in_phases(self.head(heard))
         phones = torch.nn.functional.cross_entropy(guessed.flatten(0, 1), classes.flatten())
         opening = (in_phases(net.head(heard)) @ self.lines)[..., 0]
         apart = (opening - self.closed).clamp(min=0)[classes == BILABIAL].square().mean()
-        wide = torch.isin(classes, torch.tensor(OPEN_VOWELS))
-        together = (self.open - opening).clamp(min=0)[wide].square().mean()
+        parted = self.least[classes] > 0
+        together = (self.least[classes] - opening).clamp(min=0)[parted].square().mean()
         return self.recipe.phone_weight * phones + self.recipe.closure_weight * (apart + together)
 
 

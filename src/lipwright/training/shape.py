@@ -3,7 +3,7 @@
 import numpy as np
 
 from lipwright.facespace import DRIVE, opening
-from lipwright.motion.style import lips_meet, neutral_mouth
+from lipwright.motion.style import neutral_mouth
 from lipwright.training.clips import TalkingClip
 
 
@@ -59,6 +59,3 @@ def main_motions(offsets: list[np.ndarray], mirror: np.ndarray, count: int) -> t
 def offsets_of(clip: TalkingClip, direction: np.ndarray) -> np.ndarray:
     """A clip's mouths as displacements from its own closed mouth. (F, 68, 3) float32."""
     return (clip.drive - neutral_mouth(clip.drive, direction)).astype(np.float32)
-
-
-__all__ = ["lips_meet", "main_motions", "mirror_of", "mirrored", "offsets_of", "opening_direction"]

@@ -23,7 +23,8 @@ VOWELS = ("a", "e", "i", "o", "u", "ai", "au", "oi")
 CLASSES = ("_", "mbp", "fv", "tdnlTD", "sz", "SZC", "kgNxhqQG", "rR", "w", "jiI", "eE", "aA", "oO",
            "uUyY", "@3V&")  # fmt: skip
 """Phones that look alike, by the first letter of eSpeak's names; anything else is one class more."""
-SILENT, BILABIAL, OPEN_VOWELS, OTHER = 0, 1, (10, 11, 12), len(CLASSES)
+SILENT, BILABIAL, OTHER = 0, 1, len(CLASSES)
+APART, OPEN_VOWELS = (3, 4, 5, 6, 7, 9), (10, 11, 12)
 _PHONEMES, _RETRIEVAL, _EVENT_PHONEME, _EVENT_END = 0x0001, 1, 7, 0
 
 
