@@ -182,6 +182,7 @@ def sampling_map(
     fixed = np.round(target[corners] * (1 << SUBPIXEL)).astype(np.int32)
     for number, triangle in enumerate(fixed, start=1):
         cv2.fillConvexPoly(which, triangle, (number,), lineType=cv2.LINE_8, shift=SUBPIXEL)
+    which = which.astype(np.intp)  # what `take` wants; else it converts ten times
     shifts = (source - target)[corners]
     planes = _planes(target[corners], shifts)
     x, y = np.arange(size[1], dtype=np.float32), np.arange(size[0], dtype=np.float32)[:, None]
@@ -191,7 +192,7 @@ def sampling_map(
         # its corners.
         table = np.column_stack([planes[:, axis], shifts[..., axis].min(1), shifts[..., axis].max(1)])
         table = np.vstack([[0, 0, elsewhere[axis], elsewhere[axis], elsewhere[axis]], table]).astype(np.float32)
-        a, b, c, low, high = (np.take(column, which) for column in table.T.copy())
+        a, b, c, low, high = (np.take(column, which, mode="clip") for column in table.T.copy())
         maps.append(own + np.clip(a * x + b * y + c, low, high))
     return maps[0], maps[1]
 

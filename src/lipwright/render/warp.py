@@ -72,5 +72,8 @@ def face_mask(source: np.ndarray, target: np.ndarray, size: tuple[int, ...]) -> 
     # Half of a blurred edge lies outside the polygon: subtract it, so the feather goes inwards only.
     soft = cv2.GaussianBlur(small, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE).astype(np.float32) / 255
     soft = np.clip(soft * 2 - 1, 0, 1)
-    whole = cv2.resize(soft, None, fx=MASK_STEP, fy=MASK_STEP, interpolation=cv2.INTER_LINEAR)
-    return (int(x0), int(y0)), np.ascontiguousarray(whole[: y1 - y0, : x1 - x0])
+    whole = cv2.resize(soft, None, fx=MASK_STEP, fy=MASK_STEP, interpolation=cv2.INTER_LINEAR)[: y1 - y0, : x1 - x0]
+    left, top, wide, high = cv2.boundingRect((whole > 0).view(np.uint8))
+    left, top, wide, high = max(left - 1, 0), max(top - 1, 0), wide + 2, high + 2  # a rim of zeros, if the frame has it
+    whole = whole[top : top + high, left : left + wide]
+    return (int(x0) + left, int(y0) + top), np.ascontiguousarray(whole)
