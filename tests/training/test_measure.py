@@ -15,11 +15,6 @@ from lipwright.training.measure import Guess
 pytestmark = pytest.mark.torch
 
 
-def wave(frames: int = 200, seed: int = 0) -> np.ndarray:
-    noise = np.random.default_rng(seed).normal(0, 1, frames + 8)
-    return np.convolve(noise, np.ones(9) / 3, "valid")
-
-
 def guess(real: np.ndarray, made: np.ndarray, samples: np.ndarray) -> Guess:
     clip = TalkingClip(
         name="x", person="x", origin="wild", use="test", fps=Fraction(25),
@@ -31,25 +26,6 @@ def guess(real: np.ndarray, made: np.ndarray, samples: np.ndarray) -> Guess:
         mouth[:, DRIVE.index(14), 1] = curve
         curves.append(mouth)
     return Guess(clip, *curves)
-
-
-def test_r_ignores_each_clips_mean_and_the_scale() -> None:
-    pairs = [(2 * wave(seed=i) + i, wave(seed=i)) for i in range(3)]
-    assert measure.pooled_r(pairs) == pytest.approx(1)
-    assert measure.amplitude(pairs) == pytest.approx(2)
-
-
-@pytest.mark.parametrize("lag", [-3, 0, 4])
-def test_a_late_curve_has_a_positive_lag(lag: int) -> None:
-    real = wave()
-    assert measure.lag_of([(np.roll(real, lag), real)]) == lag
-
-
-def test_the_interval_holds_the_value() -> None:
-    pairs = [(wave(seed=i) + wave(seed=100 + i), wave(seed=i)) for i in range(10)]
-    low, high = measure.bootstrap(pairs, [f"p{i}" for i in range(10)], rounds=200)
-    assert low < measure.pooled_r(pairs) < high
-    assert high - low < 0.5
 
 
 def test_motion_in_silence_over_speech() -> None:

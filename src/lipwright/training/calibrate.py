@@ -14,11 +14,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from lipwright.evaluation.curves import amplitude
 from lipwright.facespace import DRIVE, LIP_BOTTOM, LIP_TOP, MOUTH_CORNERS
 from lipwright.training.clips import TalkingClip, load
 from lipwright.training.evaluate_motion import guess_clip, network_predictor
 from lipwright.training.export import load_network
-from lipwright.training.measure import amplitude, opening_pairs, width_pairs
+from lipwright.training.measure import opening_pairs, width_pairs
 from lipwright.training.motion import Recipe, trainable
 from lipwright.training.sync import guess
 

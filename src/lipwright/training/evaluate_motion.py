@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from lipwright.audio.features import listen
+from lipwright.evaluation.curves import amplitude, bootstrap, lag_of, pooled_r
 from lipwright.motion.mouth import MouthMotion, jaw_stops, lips_apart
 from lipwright.motion.style import mouth_shape, neutral_mouth
 from lipwright.structures import Sound, SpeechFeatures
@@ -23,17 +24,7 @@ from lipwright.training.baselines import EnergyModel, fit_ridge
 from lipwright.training.clips import SOUND_RATE, TalkingClip, load
 from lipwright.training.dataset import examples_of
 from lipwright.training.export import calibrated
-from lipwright.training.measure import (
-    Guess,
-    amplitude,
-    bootstrap,
-    lag_of,
-    landmark_error,
-    opening_pairs,
-    pooled_r,
-    silence_over_speech,
-    width_pairs,
-)
+from lipwright.training.measure import Guess, landmark_error, opening_pairs, silence_over_speech, width_pairs
 from lipwright.training.motion import Recipe, measure_shape, trainable
 
 Predictor = Callable[[SpeechFeatures], np.ndarray]
