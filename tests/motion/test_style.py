@@ -90,3 +90,11 @@ def test_mouths_are_neutral_plus_gain_times_drive() -> None:
     style = SpeakerStyle(closed_mouth(), 1.2)
     drive = MouthDrive(np.ones((3, 68, 3), np.float32))
     np.testing.assert_allclose(style.mouths(drive)[1], closed_mouth() + 1.2, rtol=1e-6)
+
+
+def test_a_grin_is_taken_out_without_opening_the_mouth() -> None:
+    grin = closed_mouth()
+    grin[:, 0] *= 0.75 / width(grin)
+    style = speaker_style(grin[None])
+    assert 0.6 < width(style.neutral) < 0.68
+    assert opening(style.neutral) < 0.02

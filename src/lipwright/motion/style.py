@@ -11,10 +11,12 @@ from io import BytesIO
 import numpy as np
 
 from lipwright.errors import ShapeError
-from lipwright.facespace import DRIVE, opening
+from lipwright.facespace import DRIVE, LIP_BOTTOM, LIP_TOP, MOUTH_CORNERS, opening, width
 from lipwright.runtime import weights
 from lipwright.structures import MouthDrive
 
+WIDEST = 0.60  # of the eye distance: neutral mouths wider than this are smiling
+GRIN_KEPT = 0.3
 REST_OPENING = 0.003  # of the eye distance
 CLOSED_SHARE = 20  # percentile of opening under which frames count as closed
 FEWEST_FRAMES, UNSURE_FRAMES = 75, 100  # for a judgement of liveliness; as good as no judgement
@@ -75,7 +77,7 @@ def speaker_style(mouths: np.ndarray) -> SpeakerStyle:
         raise ShapeError("mouths", expected="at least one finite frame", got=mouths.shape)
     shape = mouth_shape()
     return SpeakerStyle(
-        neutral_mouth(mouths, shape["opening_direction"]),
+        relaxed(neutral_mouth(mouths, shape["opening_direction"])),
         liveliness(mouths, float(shape["opening_spread"])),
     )
 
@@ -94,6 +96,22 @@ def neutral_mouth(mouths: np.ndarray, opening_direction: np.ndarray) -> np.ndarr
     closed = mouths[openings <= np.percentile(openings, CLOSED_SHARE)].mean(0)
     excess = max(float(opening(closed)) - REST_OPENING, 0.0)
     return lips_meet(closed - excess * opening_direction).astype(np.float32)
+
+
+def relaxed(mouth: np.ndarray) -> np.ndarray:
+    """Take most of a grin out of a mouth: nobody speaks through a photo's smile. (68, 3) to same.
+
+    Widths of neutral mouths over 110 clips: 0.56 of the eye distance, standard deviation 0.04. What lies beyond
+    `WIDEST` is reduced along the smallest motion of the basis that narrows a mouth without opening it.
+    """
+    grin = float(width(mouth)) - WIDEST
+    if grin <= 0:
+        return mouth
+    basis = mouth_shape()["basis"].astype(np.float64)
+    left, right, top, bottom = (DRIVE.index(point) for point in (*MOUTH_CORNERS, LIP_TOP, LIP_BOTTOM))
+    effects = np.stack([basis[:, right, 0] - basis[:, left, 0], basis[:, bottom, 1] - basis[:, top, 1]])
+    weights = np.linalg.pinv(effects) @ (-(1 - GRIN_KEPT) * grin, 0.0)
+    return (mouth + np.tensordot(weights, basis, 1)).astype(np.float32)
 
 
 def lips_meet(mouth: np.ndarray) -> np.ndarray:
