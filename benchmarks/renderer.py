@@ -21,7 +21,7 @@ from lipwright.compose.blend import paste
 from lipwright.evaluation.picture import MouthScores, landmark_error, mouth_scores
 from lipwright.evaluation.sheet import contact_sheet, face_box
 from lipwright.face.base import FaceTracker, open_tracker
-from lipwright.facespace import DRIVE, STABLE, fit_pose, opening
+from lipwright.facespace import DRIVE, STABLE, eye_distance, fit_pose, opening
 from lipwright.media import open_clip
 from lipwright.render.bank import MouthBank, choose_views
 from lipwright.render.base import Shot
@@ -29,6 +29,7 @@ from lipwright.render.warp import WarpRenderer
 
 FRAMES = 10
 NEAR, FAR = 4, 10
+LARGE = 100  # pixels between the outer eye corners: ordinary footage of a talker
 
 
 def without(bank: MouthBank, frame: int) -> np.ndarray:
@@ -71,7 +72,7 @@ def pairs(avatar: Avatar) -> list[tuple[int, int]]:
 
 
 def score_clip(path: Path, tracker: FaceTracker, sheet: Path | None) -> list[tuple[float, ...]]:
-    """Scores of one clip: (untouched landmark error, *MouthScores) per frame."""
+    """Scores of one clip: (eye distance in pixels, untouched landmark error, *MouthScores) per frame."""
     with open_clip(path) as clip:
         avatar = analyse(clip.frames(), tracker, name=path.name)
         chosen = pairs(avatar)
@@ -95,7 +96,7 @@ def score_clip(path: Path, tracker: FaceTracker, sheet: Path | None) -> list[tup
             print(f"{path.name}: the drawn face of frame {here} is not found again")
             continue
         score = mouth_scores((drawn, mesh), (frames[there], real), found, goal)
-        scores.append((landmark_error(mesh, goal), *astuple(score)))
+        scores.append((float(eye_distance(mesh)), landmark_error(mesh, goal), *astuple(score)))
         pictures += [_closeup(*pair) for pair in ((frames[here], mesh), (drawn, mesh), (frames[there], real))]
     if sheet is not None and pictures:
         contact_sheet(pictures, sheet, columns=6)
@@ -118,7 +119,7 @@ def main() -> None:
     with (options.clips / "MANIFEST.csv").open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["use"] == "test" and row["kind"] == "real"]
     people: dict[str, list[tuple[float, ...]]] = {}
-    names = ("untouched", *(f.name for f in fields(MouthScores)))
+    names = ("eyes px", "untouched", *(f.name for f in fields(MouthScores)))
     print("clip", *names, sep=" | ")
     for row in rows:
         if options.names and not any(name in row["file"] for name in options.names):
@@ -129,8 +130,10 @@ def main() -> None:
         people.setdefault(row["person_id"], []).extend(scores)
         print(row["file"], *(f"{value:.2f}" for value in np.median(scores, axis=0)), sep=" | ", flush=True)
     medians = np.array([np.median(scores, axis=0) for scores in people.values()])
-    print(f"median of {len(medians)} people", *(f"{v:.2f}" for v in np.median(medians, axis=0)), sep=" | ")
-    print("mean", *(f"{v:.2f}" for v in medians.mean(0)), sep=" | ")
+    large = medians[:, 0] >= LARGE
+    for name, some in (("all", medians), (f"eyes {LARGE} px or more", medians[large]), ("smaller", medians[~large])):
+        if len(some):
+            print(f"{name}, median of {len(some)} people", *(f"{v:.2f}" for v in np.median(some, axis=0)), sep=" | ")
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from lipwright.media import open_clip, read_sound
 from lipwright.pipeline.run import load_avatar
 
 FIELDS = ("clip", "person", "use", "drive", "sound", "sync_ok", "eyes", "frames", "no_face", "lost", "r", "lag",
-          "amplitude", "silence", "jitter", "error")  # fmt: skip
+          "amplitude", "still", "still_n", "moving", "moving_n", "jitter", "error")  # fmt: skip
 
 
 def openings(points: np.ndarray) -> np.ndarray:
@@ -84,8 +84,8 @@ def measure(job: dict[str, Any], avatar: Avatar, output: Path, sound: Path, fps:
         both = ~np.isnan(made)
         at = np.clip((times * 100).astype(int), 0, len(energy) - 1)
         pair = made[both], np.clip(energy[at] - energy.max(), -40, 0)[both]
-    still, moving = changes(made[both] if len(both) == len(made) else pair[0],
-                            *(part[: len(both)][both] for part in activity(energy, times)), float(fps))  # fmt: skip
+    present = ~np.isnan(made)
+    still, moving = changes(made[present], *(part[present] for part in activity(energy, times)), float(fps))
     spoken = np.nanstd(made) / max(float(np.nanstd(real)), 1e-6)
     return {
         "frames": len(made),
@@ -95,7 +95,10 @@ def measure(job: dict[str, Any], avatar: Avatar, output: Path, sound: Path, fps:
         "r": round(pooled_r([pair]), 3),
         "lag": lag_of([pair]),
         "amplitude": round(amplitude([pair]) if job["drive"] == "self" else float(spoken), 3),
-        "silence": round(float(still.mean() / moving.mean()), 3) if len(still) > 4 and len(moving) else "",
+        "still": round(float(still.sum()), 4),
+        "still_n": len(still),
+        "moving": round(float(moving.sum()), 4),
+        "moving_n": len(moving),
         "jitter": round(jitter(points) / max(jitter(avatar.track.points[: len(points)]), 1e-6), 2),
     }
 
@@ -147,16 +150,21 @@ def jobs(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
 
 
 def summary(rows: list[dict[str, str]]) -> None:
-    """Medians over jobs that ran."""
+    """Medians over jobs that ran; motion in silence pooled over their frames."""
     for drive in ("self", "cross"):
         for use in ("test", "train"):
             mine = [row for row in rows if row["drive"] == drive and row["use"] == use]
             ran = [row for row in mine if not row["error"]]
             people = len({row["person"] for row in ran})
             print(f"{drive}-driven, {use}: {len(ran)} of {len(mine)} jobs, {people} people", end="")
-            for name in ("r", "lag", "amplitude", "silence", "jitter"):
+            for name in ("r", "lag", "amplitude", "jitter"):
                 values = [float(row[name]) for row in ran if row[name] not in ("", "nan")]
                 print(f" | {name} {np.median(values):.2f} ({len(values)})" if values else "", end="")
+            still, frames, moving, more = (
+                sum(float(row[name]) for row in ran) for name in ("still", "still_n", "moving", "moving_n")
+            )
+            if frames:
+                print(f" | motion in silence {still / frames / (moving / more):.2f} ({frames:.0f} frames)", end="")
             print()
             for row in mine:
                 if row["error"]:
