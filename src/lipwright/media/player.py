@@ -19,7 +19,7 @@ from lipwright.media.probe import Reel, open_input
 _log = logging.getLogger(__name__)
 
 # Decoded frames held at most while a clip plays backward: 82 frames of 1080p.
-BUDGET_BYTES = 256 << 20
+BUDGET_BYTES = 128 << 20
 # A step back of at most this many slots is taken for backward play; a longer one is a jump.
 _STEP = 8
 # A step forward beyond this many slots seeks when a key frame lies between.

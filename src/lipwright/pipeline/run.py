@@ -55,8 +55,6 @@ def dub(
     video, audio, output = Path(video), Path(audio), Path(output)
     check_output(output, inputs=(video, audio))
     clock = _Clock()
-    with clock("sound"):
-        sound = _speech(audio, ENGINES[options.engine])
     with open_clip(video, options.fps) as clip:
         facts = clip.facts
         writer = ClipWriter(  # made before the analysis: a name or codec it does not take is refused at once
@@ -68,7 +66,7 @@ def dub(
             options=options.encode,
             colour=clip.colour,
         )
-        job = _Job(clip, sound, options, progress, clock)
+        job = _Job(clip, audio, options, progress, clock)
         with clock("render"), writer as sink, closing(prefetch(job.frames(), AHEAD)) as frames:
             for number, frame in enumerate(frames):
                 sink.write(frame)
@@ -101,17 +99,18 @@ def dub_frames(
         InputError, BackendError: as `dub`, when the first frame is asked for.
     """
     options = options or DubOptions()
-    sound = _speech(Path(audio), ENGINES[options.engine])
     with open_clip(video, options.fps) as clip:
-        yield from _Job(clip, sound, options, progress, _Clock()).frames()
+        yield from _Job(clip, Path(audio), options, progress, _Clock()).frames()
 
 
 class _Job:
     """One clip and one sound on their way through the stages."""
 
-    def __init__(self, clip: Clip, sound: Sound, options: DubOptions, progress: Progress, clock: "_Clock") -> None:
+    def __init__(self, clip: Clip, audio: Path, options: DubOptions, progress: Progress, clock: "_Clock") -> None:
         engine = ENGINES[options.engine]
         self._clip = clip
+        with clock("sound"):
+            sound = _speech(audio, engine)
         with clock("avatar"):
             avatar, self.avatar_key, self.avatar_reused = load_avatar(clip, options, progress)
         with clock("motion"):

@@ -170,7 +170,7 @@ def choose_views(bank: MouthBank, face: np.ndarray, angles: np.ndarray, starts: 
     """
     if not len(bank) or not len(face):
         return np.full(len(face), -1, np.int32)
-    back = np.empty((len(face), len(bank)), np.int32)
+    back = np.empty((len(face), len(bank)), np.int16)
     total = np.zeros(len(bank), np.float32)
     entries = np.arange(len(bank), dtype=np.int32)
     rings = ring_shape(face)
