@@ -44,18 +44,20 @@ class RunningNorm:
 
         Chunks but the last must be multiples of 10 steps long.
         """
-        relative = np.maximum(mel - level[:, None], -90.0)
-        out = np.empty_like(relative)
+        out = mel - level[:, None]
+        np.maximum(out, -90.0, out=out)
         for first in range(0, len(mel), BLOCK):
             part = slice(first, first + BLOCK)
-            out[part] = relative[part] - self.total / self.weight
-            heard = relative[part][~quiet[part]]
+            mean = self.total / self.weight
+            heard = out[part][~quiet[part]]
+            out[part] -= mean
             self.total = self._forget * self.total + heard.sum(0)
             self.weight = self._forget * self.weight + len(heard)
             if self.weight < PRIOR_STEPS / 2:  # a long pause: lean on the average voice again
                 self.total = self.total + (PRIOR_STEPS / 2 - self.weight) * average_voice()
                 self.weight = PRIOR_STEPS / 2
-        return np.clip(out / UNIT_DB, LOWEST, HIGHEST).astype(np.float32)
+        out /= UNIT_DB
+        return np.clip(out, LOWEST, HIGHEST, out=out)
 
 
 def listen(sound: Sound) -> SpeechFeatures:

@@ -23,7 +23,7 @@ FFT = 512
 BANDS = 80
 LOWEST_HZ, HIGHEST_HZ = 60.0, 7_800.0
 FLOOR_DB = -100.0
-_ROWS_AT_ONCE = 6_000
+_ROWS_AT_ONCE = 1_000
 
 
 def steps(samples: int) -> int:

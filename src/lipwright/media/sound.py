@@ -46,12 +46,15 @@ def read_sound(path: Path | str, rate: int = 16000) -> Sound:
     if not 1000 <= rate <= 384000:
         raise OptionError(f"rate must be 1000..384000 samples per second, got {rate}")
     path = Path(path)
+    heard = bytearray()  # grows in place: a list of blocks would need twice the memory at its end
     with SoundReader(path, rate) as reader:
-        # The mean of the channels, so that a voice on one of two is not lost and none can overflow.
-        blocks = [block.mean(axis=0, dtype=np.float32) for block in reader.blocks()]
-    if not blocks:
+        for block in reader.blocks():
+            # The mean of the channels, so that a voice on one of two is not lost and none can overflow.
+            heard += block.mean(axis=0, dtype=np.float32).tobytes()
+    samples = np.frombuffer(heard, np.float32)
+    if not len(samples):
         raise MediaError(f"the sound of {path} is empty; give a file in which something is heard")
-    return Sound(np.clip(np.concatenate(blocks), -1, 1), rate)
+    return Sound(np.clip(samples, -1, 1, out=samples), rate)
 
 
 class SoundReader:
