@@ -5,7 +5,6 @@ import shlex
 import shutil
 from pathlib import Path
 
-import click
 import pytest
 import typer
 
@@ -59,8 +58,8 @@ def test_python_blocks_run(block, tmp_path, monkeypatch, clip_file):
 def test_commands_parse(words):
     command, context = typer.main.get_command(app), None
     words = list(words)
-    while isinstance(command, click.Group) or hasattr(command, "commands"):
-        context = click.Context(command, parent=context, info_name="lipwright")
+    while hasattr(command, "commands"):
+        context = command.context_class(command, parent=context, info_name="lipwright")
         assert words, "names no command"
         name = words.pop(0)
         assert name in command.commands, f"no command {name!r}"

@@ -4,13 +4,13 @@ import contextlib
 import os
 import threading
 from collections.abc import Iterator
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import cv2
 import numpy as np
 
 from lipwright.errors import BackendError
+from lipwright.face.base import FaceTracker
 from lipwright.facespace import MESH_POINTS
 
 SAME_FACE_IOU = 0.3
@@ -54,7 +54,7 @@ def overlap(a: np.ndarray, b: np.ndarray) -> float:
     return float(both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both))
 
 
-class FaceMeshTracker:
+class FaceMeshTracker(FaceTracker):
     """`FaceTracker` over MediaPipe's FaceMesh and FaceDetection solutions (wheels up to 0.10.21)."""
 
     def __init__(self) -> None:
@@ -110,14 +110,6 @@ class FaceMeshTracker:
         """See `FaceTracker.close`."""
         for graph in (self._mesh, *self._detectors):
             graph.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 @contextlib.contextmanager

@@ -2,19 +2,18 @@
 
 import os
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
 from lipwright.errors import BackendError
+from lipwright.face.base import FaceTracker
 from lipwright.face.facemesh import BLANK, import_mediapipe, merge_boxes, quiet
 
 BUNDLE_VARIABLE = "LIPWRIGHT_LANDMARKER"
 FRAME_MS = 40
 
 
-class LandmarkerTracker:
+class LandmarkerTracker(FaceTracker):
     """`FaceTracker` over a `face_landmarker.task` bundle, its path taken from LIPWRIGHT_LANDMARKER.
 
     The bundle's short-range detector finds faces; faces far from the camera are the strength of the other tracker.
@@ -67,14 +66,6 @@ class LandmarkerTracker:
         """See `FaceTracker.close`."""
         self._stills.close()
         self._film.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _pixels(landmarks: list, picture: np.ndarray) -> np.ndarray:

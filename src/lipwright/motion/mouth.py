@@ -26,6 +26,7 @@ OUTPUTS = 50  # per second
 PAST, FUTURE = 68, 20  # rows a step sees before and after its own
 SILENT_MEL, SILENT_ENERGY = -3.0, -6.0  # what the network hears before and after the sound
 STEPS_AT_ONCE = 1_500  # one minute
+FRAMES_AT_ONCE = 1_000
 WIDE, WIDEST = 0.18, 0.26  # opening that one frame in twenty exceeds, and the most that is made
 TOP, BOTTOM = DRIVE.index(LIP_TOP), DRIVE.index(LIP_BOTTOM)
 
@@ -64,8 +65,12 @@ class MouthMotion:
             return MouthDrive(np.zeros((frames, *mouth_shape()["basis"].shape[1:]), np.float32))
         coefficients = between(self.coefficients(speech), frames, fps / OUTPUTS)
         gate = between(speech.gate[:, None], frames, fps / RATE)
-        offsets = np.tensordot(gate * coefficients, mouth_shape()["basis"], 1)
-        return MouthDrive(lips_apart(jaw_stops(offsets)))
+        weights, basis = gate * coefficients, mouth_shape()["basis"]
+        offsets = np.empty((frames, *basis.shape[1:]), np.float32)
+        for first in range(0, frames, FRAMES_AT_ONCE):  # the steps between need several times the room
+            part = slice(first, first + FRAMES_AT_ONCE)
+            offsets[part] = lips_apart(jaw_stops(np.tensordot(weights[part], basis, 1)))
+        return MouthDrive(offsets)
 
     def coefficients(self, speech: SpeechFeatures) -> np.ndarray:
         """Mouth coefficients at 50 Hz over the sound, before the gate. (ceil(n / 4) * 2, 16)."""

@@ -57,7 +57,9 @@ class SpeakerStyle:
 
     def mouths(self, drive: MouthDrive) -> np.ndarray:
         """The drive as this person's mouths in face space. (F, 68, 3) float32."""
-        return (self.neutral + np.float32(self.gain) * drive.offsets).astype(np.float32)
+        mouths = np.float32(self.gain) * drive.offsets
+        mouths += self.neutral
+        return mouths
 
 
 def speaker_style(mouths: np.ndarray) -> SpeakerStyle:

@@ -14,6 +14,8 @@ from lipwright.render.bank import choose_views
 from lipwright.render.base import Patch, Shot, load_renderer
 from lipwright.structures import MouthDrive
 
+AT_ONCE = 1_000  # frames
+
 
 class Staging(Protocol):
     """One engine's way from (avatar, drive, plan) to patches."""
@@ -67,10 +69,14 @@ class _Layer:
         self.views = np.full(len(source), -1, np.int32)
         if not self.drawn.any():
             return
-        shown = source[self.drawn]
-        self.targets[self.drawn] = avatar.place(mouths[self.drawn], shown)
-        starts = _starts(np.flatnonzero(self.drawn), shown, np.cumsum(avatar.track.cuts))
-        self.views[self.drawn] = choose_views(avatar.bank, mouths[self.drawn], avatar.angles(shown), starts)
+        outputs = np.flatnonzero(self.drawn)
+        for first in range(0, len(outputs), AT_ONCE):  # hours of sound: no more room than the result needs
+            some = outputs[first : first + AT_ONCE]
+            self.targets[some] = avatar.place(mouths[some], source[some])
+        shown = source[outputs]
+        starts = _starts(outputs, shown, np.cumsum(avatar.track.cuts))
+        seen = mouths if self.drawn.all() else mouths[outputs]
+        self.views[outputs] = choose_views(avatar.bank, seen, avatar.angles(shown), starts)
 
 
 def _starts(outputs: np.ndarray, shown: np.ndarray, shots: np.ndarray) -> np.ndarray:
