@@ -157,7 +157,7 @@ def choose_views(bank: MouthBank, face: np.ndarray, angles: np.ndarray, starts: 
 
     Cost of an entry: mean distance of the inner lip rings + 0.3 × difference in opening (twice when the entry is the
     less open one) + a little for another head pose. Cost of a step between consecutive output frames: 0.001 per
-    source frame of jump, capped at 0.02 (`prototype` numbers, in eye distances).
+    source frame of jump, capped at 0.02. All in eye distances.
 
     Args:
         bank: B entries.
