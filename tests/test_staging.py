@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 
 from lipwright.avatar.avatar import Avatar
+from lipwright.errors import BackendError
 from lipwright.pipeline import staging
 from lipwright.pipeline.plan import FramePlan
 from lipwright.pipeline.staging import MouthStaging
+from lipwright.render.base import RenderSpec
+from lipwright.render.warp import WarpRenderer
 from lipwright.structures import FaceTrack, MouthDrive
 
 
@@ -31,7 +34,7 @@ def starts(monkeypatch, avatar):
         source = np.array(source, np.int32)
         lower = np.full(len(source), -1, np.int32) if under is None else np.array(under, np.int32)
         drive = MouthDrive(np.zeros((len(source), 68, 3), np.float32))
-        MouthStaging(person, drive, FramePlan(source, lower, np.ones(len(source), np.float32)))
+        MouthStaging(person, drive, FramePlan(source, lower, np.ones(len(source), np.float32)), "warp")
         return seen
 
     return of
@@ -73,7 +76,7 @@ def test_frames_without_a_face_are_not_drawn(avatar, portrait):
     points = np.concatenate([avatar.track.points, np.full_like(avatar.track.points, np.nan)])
     person = Avatar("x", "largest", FaceTrack(points, np.array([True, False])), avatar.bank)
     plan = FramePlan(np.array([1, 0], np.int32), np.array([-1, 1], np.int32), np.ones(2, np.float32))
-    stage = MouthStaging(person, MouthDrive(np.zeros((2, 68, 3), np.float32)), plan)
+    stage = MouthStaging(person, MouthDrive(np.zeros((2, 68, 3), np.float32)), plan, "warp")
     assert stage.draw(portrait, 0, under=False) is None
     assert stage.draw(portrait, 1, under=False) is not None
     assert stage.draw(portrait, 0, under=True) is None
@@ -85,9 +88,19 @@ def test_the_same_output_is_drawn_the_same_in_any_order(avatar, portrait):
     drive = MouthDrive(random.normal(0, 0.01, (5, 68, 3)).astype(np.float32))
     still = np.zeros(5, np.int32)
     plan = FramePlan(still, still - 1, np.ones(5, np.float32))
-    stages = [MouthStaging(avatar, drive, plan) for _ in range(2)]
+    stages = [MouthStaging(avatar, drive, plan, "warp") for _ in range(2)]
     forward = [stages[0].draw(portrait, n, under=False) for n in range(5)]
     backward = [stages[1].draw(portrait, n, under=False) for n in range(4, -1, -1)][::-1]
     for a, b in zip(forward, backward, strict=True):
         np.testing.assert_array_equal(a.pixels, b.pixels)
         np.testing.assert_array_equal(a.mask, b.mask)
+
+
+def test_a_renderer_that_needs_another_drive_is_refused(avatar, monkeypatch):
+    class Windowed(WarpRenderer):
+        needs = RenderSpec(drive="window", crop="rectangle")
+
+    monkeypatch.setattr("lipwright.pipeline.staging.load_renderer", lambda _: Windowed)
+    plan = FramePlan(np.zeros(1, np.int32), np.full(1, -1, np.int32), np.ones(1, np.float32))
+    with pytest.raises(BackendError, match="window"):
+        MouthStaging(avatar, MouthDrive(np.zeros((1, 68, 3), np.float32)), plan, "warp")

@@ -120,7 +120,7 @@ class AvatarStore:
 
         Raises:
             InputError: none or several begin like that.
-        OutputError: the file cannot be deleted.
+            OutputError: the file cannot be deleted.
         """
         paths = [path for path in self.folder.glob("*.npz") if key and path.stem.startswith(key)]
         if len(paths) != 1:

@@ -15,7 +15,7 @@ from lipwright.structures import FaceTrack
 WINDOW = 2.4  # side of the square the mesh is fitted in, in face sizes
 WINDOW_SLACK = 0.3  # the face may wander this far (in face sizes) from the window's middle before the window follows
 WINDOW_PIXELS = 512  # a larger window is scaled down: the mesh model itself sees 192 pixels
-LEAP = 0.2  # of the face's size: a step between two frames after which the fit is started anew
+SLIDE = 0.2  # of the face's size: a step between two frames after which the fit is started anew
 RETRY_EVERY = 5  # frames between full searches while nobody is in the picture
 LOST_AFTER = 25  # frames of absence after which the only person ever seen may come back anywhere
 SMALLEST_EYES = 10.0  # pixels between the outer eye corners under which a mouth cannot be drawn
@@ -97,7 +97,7 @@ class PersonFollower:
         self._absent += 1
         if self._window is not None:
             points = self._fit(frame, self._window)
-            if points is not None and self._leaps(points):
+            if points is not None and self._slid_off(points):
                 self._set_window(self._last, frame)
                 points = self._fit(frame, self._window)
             if points is not None:
@@ -106,13 +106,13 @@ class PersonFollower:
             self._since_search = RETRY_EVERY
         return self._search(frame)
 
-    def _leaps(self, points: np.ndarray) -> bool:
+    def _slid_off(self, points: np.ndarray) -> bool:
         """Whether the mesh has left the place of the frame before: it may have slid off the face."""
         if self._last is None or self._absent > 1:
             return False
         box, side = mesh_box(points), float(np.max(self._last[2:] - self._last[:2]))
         grown = float(np.max(box[2:] - box[:2])) / side
-        return bool(np.abs(box - self._last).max() > LEAP * side or not 1 - LEAP < grown < 1 + LEAP)
+        return bool(np.abs(box - self._last).max() > SLIDE * side or not 1 - SLIDE < grown < 1 + SLIDE)
 
     def _search(self, frame: np.ndarray) -> np.ndarray | None:
         self._since_search += 1

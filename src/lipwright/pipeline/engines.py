@@ -11,12 +11,14 @@ class Engine:
         features: "module:function" from `Sound` to the features its motion hears.
         sound_rate: samples per second that function wants.
         motion: row of `lipwright.motion.base.MOTIONS`.
+        renderer: row of `lipwright.render.base.RENDERERS`.
         stage: "module:class" that joins avatar, motion and renderer, see `lipwright.pipeline.staging.Staging`.
     """
 
     features: str
     sound_rate: int
     motion: str
+    renderer: str
     stage: str
 
 
@@ -25,6 +27,7 @@ ENGINES = {
         features="lipwright.audio.features:listen",
         sound_rate=16000,
         motion="mouth",
+        renderer="warp",
         stage="lipwright.pipeline.staging:MouthStaging",
     ),
 }

@@ -119,7 +119,7 @@ class _Job:
             motion = registry.load("motion", MOTIONS, engine.motion).open()
             drive = motion.move(speech, clip.facts.fps, len(self.plan))
         with clock("stage"):
-            self._staging: Staging = registry.resolve(engine.stage)(avatar, drive, self.plan)
+            self._staging: Staging = registry.resolve(engine.stage)(avatar, drive, self.plan, engine.renderer)
         self.passed = 0
 
     def frames(self) -> Iterator[np.ndarray]:

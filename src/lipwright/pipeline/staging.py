@@ -8,13 +8,15 @@ from typing import Protocol
 import numpy as np
 
 from lipwright.avatar.avatar import Avatar
+from lipwright.errors import BackendError
 from lipwright.motion.style import speaker_style
 from lipwright.pipeline.plan import FramePlan
 from lipwright.render.bank import choose_views
-from lipwright.render.base import Patch, Shot, load_renderer
+from lipwright.render.base import Patch, RenderSpec, Shot, load_renderer
 from lipwright.structures import MouthDrive
 
 AT_ONCE = 1_000  # frames
+MADE_HERE = RenderSpec(drive="mouth", crop="mesh")
 
 
 class Staging(Protocol):
@@ -41,14 +43,21 @@ class MouthStaging:
         avatar: the person.
         drive: one entry per output frame.
         plan: source frames of the output frames.
+        renderer: row of `lipwright.render.base.RENDERERS`; one that draws target points on a mesh.
+
+    Raises:
+        BackendError: there is no such renderer, or it needs another drive.
     """
 
-    def __init__(self, avatar: Avatar, drive: MouthDrive, plan: FramePlan) -> None:
+    def __init__(self, avatar: Avatar, drive: MouthDrive, plan: FramePlan, renderer: str) -> None:
+        made = load_renderer(renderer)
+        if made.needs != MADE_HERE:
+            raise BackendError(f"renderer {renderer!r} needs {made.needs}, this staging makes {MADE_HERE}")
         mouths = speaker_style(avatar.mouths).mouths(drive)
         self._over = _Layer(avatar, mouths, plan.source)
         self._under = _Layer(avatar, mouths, plan.under)
         self._points = avatar.track.points
-        self._renderer = load_renderer("warp")(avatar.bank)
+        self._renderer = made(avatar.bank)
 
     def draw(self, frame: np.ndarray, output: int, *, under: bool) -> Patch | None:
         """See `Staging.draw`."""

@@ -66,13 +66,11 @@ def part_lips(mesh: np.ndarray) -> np.ndarray:
     lower = list(INNER_RING[1:10])
     upper = list(reversed(INNER_RING[11:]))
     out = mesh.copy()
-    down = mesh[14] - mesh[13]
     axis = mesh[152] - mesh[168]  # bridge to chin: down the face, also when the head is tilted
     axis = axis / max(float(np.linalg.norm(axis)), 1e-6)
     crossed = ((mesh[lower] - mesh[upper]) @ axis) < 0
-    if crossed.any() or float(down @ axis) < 0:
-        for a, b in zip(np.array(lower)[crossed], np.array(upper)[crossed], strict=True):
-            out[[a, b]] = (mesh[a] + mesh[b]) / 2
+    for a, b in zip(np.array(lower)[crossed], np.array(upper)[crossed], strict=True):
+        out[[a, b]] = (mesh[a] + mesh[b]) / 2
     return out
 
 
