@@ -30,7 +30,7 @@ from lipwright.evaluation.sheet import contact_sheet, face_box, spread
 from lipwright.face.base import open_tracker
 from lipwright.facespace import DRIVE, STABLE, fit_pose, opening
 from lipwright.media import open_clip, read_sound
-from lipwright.pipeline.run import load_avatar
+from lipwright.pipeline.job import load_avatar
 
 FIELDS = ("clip", "person", "use", "drive", "sound", "sync_ok", "eyes", "frames", "no_face", "lost", "r", "lag",
           "amplitude", "still", "still_n", "moving", "moving_n", "jitter", "error")  # fmt: skip

@@ -14,8 +14,8 @@ from lipwright.avatar.store import AvatarStore, default_cache
 from lipwright.face.base import open_tracker
 from lipwright.facespace import DRIVE
 from lipwright.media import open_clip
-from lipwright.pipeline import run
-from lipwright.pipeline.run import load_avatar
+from lipwright.pipeline import job
+from lipwright.pipeline.job import load_avatar
 from lipwright.render.bank import MouthBank
 
 
@@ -43,7 +43,7 @@ def tracker_calls(monkeypatch):
 
         return call
 
-    monkeypatch.setattr(run, "open_tracker", opened)
+    monkeypatch.setattr(job, "open_tracker", opened)
     return calls
 
 

@@ -134,7 +134,7 @@ def test_misuse_is_told_before_anything_is_done(output):
 
 
 def test_an_unexpected_error_is_one_sentence_too(monkeypatch, clip_file, speech_wav, output, tmp_path):
-    monkeypatch.setattr("lipwright.pipeline.run.plan_frames", lambda *a: 1 / 0)
+    monkeypatch.setattr("lipwright.pipeline.job.plan_frames", lambda *a: 1 / 0)
     log_file = tmp_path / "log.txt"
     done = lipwright_cli(*job(clip_file, speech_wav, output, "--json", "--log-file", log_file))
     assert done.exit_code == 1

@@ -28,7 +28,7 @@ def build(
     with terminal.errors():
         from lipwright.media import open_clip
         from lipwright.pipeline.config import DubOptions
-        from lipwright.pipeline.run import load_avatar
+        from lipwright.pipeline.job import load_avatar
 
         rate = args.parse_fps(fps) if fps else None
         options = DubOptions(person=person, fps=rate, tracker=tracker, cache=cache)

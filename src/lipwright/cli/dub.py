@@ -92,4 +92,4 @@ def summary(report: Report) -> str:
     line = f"{report.output}: {report.frames} frames at {float(report.fps):.5g} fps, {report.width}×{report.height}"
     if report.frames_without_face:
         line += f"; {report.frames_without_face} without a usable face were left as they are"
-    return line
+    return "\n".join([line, *(f"note: {note}" for note in report.notes)])

@@ -19,6 +19,7 @@ class Report:
         frames_without_face: output frames passed through untouched.
         avatar_key: name of the footage's analysis in the store.
         avatar_reused: whether it was there already.
+        notes: what the user should know of how the inputs were taken, one sentence each.
         seconds: wall-clock time by stage.
     """
 
@@ -33,8 +34,9 @@ class Report:
     frames_without_face: int
     avatar_key: str
     avatar_reused: bool
+    notes: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON; the rate stays exact as "30000/1001"."""
-        return asdict(self) | {"output": str(self.output), "fps": str(self.fps)}
+        return asdict(self) | {"output": str(self.output), "fps": str(self.fps), "notes": list(self.notes)}
