@@ -388,3 +388,14 @@ def test_a_cache_folder_may_be_named(clip_file, speech_wav, folder, tmp_path, ca
     assert [p.stem for p in named.rglob("*.npz")] == [report.avatar_key]
     assert everything(cache) == {}
     shutil.rmtree(named)
+
+
+def test_a_watcher_sees_every_frame_with_its_source_and_mask(clip_file, speech_wav, folder, quick):
+    seen = []
+    report = dub(clip_file, speech_wav, folder / "a.mp4", options=quick, watch=seen.append)
+    assert [shot.output for shot in seen] == list(range(report.frames))
+    for shot in seen:
+        outside = shot.mask() == 0
+        assert 0 < outside.mean() < 1
+        np.testing.assert_array_equal(shot.frame[outside], shot.source[outside])
+        assert (shot.frame != shot.source).any()

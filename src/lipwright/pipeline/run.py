@@ -1,7 +1,7 @@
 """The main job: footage and sound in, a finished file out."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import numpy as np
 from lipwright.errors import OutputError
 from lipwright.media import ClipWriter, open_clip, prefetch
 from lipwright.pipeline.config import DubOptions
-from lipwright.pipeline.job import AHEAD, Clock, Job
+from lipwright.pipeline.job import AHEAD, Clock, Drawn, Job
 from lipwright.pipeline.report import Report
 from lipwright.progress import Progress, silent
 
@@ -22,6 +22,7 @@ def dub(
     *,
     options: DubOptions | None = None,
     progress: Progress = silent,
+    watch: Callable[[Drawn], None] | None = None,
 ) -> Report:
     """Make the person in the video say the sound.
 
@@ -31,6 +32,7 @@ def dub(
         output: the file to write; it appears when complete.
         options: see `DubOptions`.
         progress: told `(stage, done, total)`, stages `analyse` and `render`.
+        watch: given every frame with its source and mask once it is written, to look at and not to change.
 
     Raises:
         InputError: the video, the sound or an option cannot be used.
@@ -56,6 +58,8 @@ def dub(
         with clock("render"), writer as sink, closing(prefetch(job.shots(), AHEAD)) as shots:
             for shot in shots:
                 sink.write(shot.frame)
+                if watch is not None:
+                    watch(shot)
                 progress("render", shot.output + 1, len(job.plan))
     return Report(
         output=output,
