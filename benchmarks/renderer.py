@@ -18,12 +18,12 @@ import numpy as np
 from lipwright.avatar.analyse import analyse
 from lipwright.avatar.avatar import Avatar
 from lipwright.compose.blend import paste
-from lipwright.evaluation.picture import MouthScores, landmark_error, mouth_scores
+from lipwright.evaluation.picture import MouthScores, aligned, landmark_error, mouth_scores
 from lipwright.evaluation.sheet import contact_sheet, face_box
 from lipwright.face.base import FaceTracker, open_tracker
 from lipwright.facespace import DRIVE, STABLE, eye_distance, fit_pose, opening
 from lipwright.media import open_clip
-from lipwright.render.bank import MouthBank, choose_views
+from lipwright.render.bank import MouthBank, Wanted, choose_views, ring_shape
 from lipwright.render.base import Shot
 from lipwright.render.warp import WarpRenderer
 
@@ -37,12 +37,12 @@ def without(bank: MouthBank, frame: int) -> np.ndarray:
     return np.flatnonzero(np.abs(bank.frames - frame) > 2)
 
 
-def view_for(bank: MouthBank, frame: int, mouth: np.ndarray, angles: np.ndarray) -> int:
+def view_for(bank: MouthBank, frame: int, mouth: np.ndarray, angles: np.ndarray, blur: np.ndarray) -> int:
     """The bank entry for one target mouth, the target's own surroundings left out."""
     keep = without(bank, frame)
     arrays = {f.name: getattr(bank, f.name)[keep] for f in fields(bank) if f.name != "pictures"}
     rest = MouthBank(**arrays, pictures=[bank.pictures[i] for i in keep])
-    chosen = int(choose_views(rest, mouth, angles, np.array([True]))[0])
+    chosen = int(choose_views(rest, Wanted(ring_shape(mouth), opening(mouth), angles, blur, np.array([True])))[0])
     return int(keep[chosen]) if chosen >= 0 else -1
 
 
@@ -88,14 +88,17 @@ def score_clip(path: Path, tracker: FaceTracker, sheet: Path | None) -> list[tup
         pose = fit_pose(mesh[None, STABLE])
         mouth = fit_pose(real[None, STABLE]).to_face(real[None, DRIVE])
         goal = pose.to_frame(mouth)[0, :, :2]
-        view = view_for(avatar.bank, there, mouth, pose.angles())
-        patch = renderer.render(Shot(frames[here], mesh, goal, view))
+        view = view_for(avatar.bank, there, mouth, pose.angles(), avatar.blur[[here]])
+        patch = renderer.render(Shot(frames[here], mesh, goal, view, avatar.blur[here]))
         drawn = paste(frames[here], patch.pixels, patch.mask, patch.x, patch.y)
         found = still_mesh(tracker, drawn, mesh)
         if found is None:
             print(f"{path.name}: the drawn face of frame {here} is not found again")
             continue
-        score = mouth_scores((drawn, mesh), (frames[there], real), found, goal)
+        score = mouth_scores(aligned(drawn, mesh), aligned(frames[there], real), found, goal)
+        if score is None:
+            print(f"{path.name}: the mouth of frame {there} lies outside the crop")
+            continue
         scores.append((float(eye_distance(mesh)), landmark_error(mesh, goal), *astuple(score)))
         pictures += [_closeup(*pair) for pair in ((frames[here], mesh), (drawn, mesh), (frames[there], real))]
     if sheet is not None and pictures:

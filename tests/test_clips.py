@@ -10,7 +10,7 @@ import pytest
 import synth
 from recording import Recorder
 
-from lipwright import DubOptions, EncodeOptions, dub, dub_frames
+from lipwright import DubOptions, EncodeOptions, NoFaceError, dub, dub_frames
 from lipwright.avatar.store import AvatarStore
 from lipwright.facespace import eye_distance
 from lipwright.media import open_clip, read_sound
@@ -26,7 +26,8 @@ CLIPS = {
     "224px webm": "choijeongsoo_av2av_2.webm",
     "GRID mpg": "rizkiarm_LipNet_bbaf2n.mpg",
     "silent": "FuxiVirtualHuman_styletalk_happyenglish_clip1.mp4",
-    "small face": "v-iashin_SparseSync_00018.mp4",
+    "small face": "choijeongsoo_av2av_10.webm",
+    "tiny face": "v-iashin_SparseSync_00018.mp4",
 }
 FAST = EncodeOptions(preset="ultrafast", crf=25)
 
@@ -67,7 +68,7 @@ def kept(tmp_path_factory):
     return tmp_path_factory.mktemp("kept")
 
 
-@pytest.mark.parametrize("clip", CLIPS, indirect=True)
+@pytest.mark.parametrize("clip", [name for name in CLIPS if name != "tiny face"], indirect=True)
 def test_a_real_clip_speaks(clip, sound, kept, tmp_path):
     report = dub(clip, sound, tmp_path / "a.mp4", options=DubOptions(encode=FAST, cache=kept))
     assert report.frames == ceil(read_sound(sound).duration * report.fps)
@@ -84,6 +85,13 @@ def test_a_real_clip_speaks(clip, sound, kept, tmp_path):
     assert cuts == ([0, 18] if "talk-vid_en" in clip.name else [0])  # that one has a cut within its scene
     steps = np.linalg.norm(np.diff(avatar.track.points[:, 6, :2], axis=0), axis=1)[~avatar.track.cuts[1:]]
     assert steps.max() < 0.3 * np.median(eye_distance(avatar.track.points))  # nobody else was taken for them
+
+
+@pytest.mark.parametrize("clip", ["tiny face"], indirect=True)
+def test_a_face_of_a_few_pixels_is_refused(clip, sound, kept, tmp_path):
+    with pytest.raises(NoFaceError, match="too small"):
+        dub(clip, sound, tmp_path / "a.mp4", options=DubOptions(encode=FAST, cache=kept))
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("clip", ["224px webm", "small face"], indirect=True)

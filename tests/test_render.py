@@ -9,7 +9,7 @@ from lipwright.compose.blend import paste
 from lipwright.face.base import open_tracker
 from lipwright.facespace import DRIVE, INNER_RING, STABLE, eye_distance, fit_pose, open_face, opening
 from lipwright.motion.style import mouth_shape
-from lipwright.render.bank import MouthBank, choose_views, cut_mouth, ring_shape, skin_tone
+from lipwright.render.bank import MouthBank, Wanted, choose_views, cut_mouth, ring_shape, skin_tone
 from lipwright.render.base import Shot
 from lipwright.render.cavity import Mouth, fill_cavity
 from lipwright.render.warp import WarpRenderer
@@ -21,6 +21,7 @@ EMPTY = MouthBank(
     angles=np.zeros((0, 3), np.float32),
     meshes=np.zeros((0, 478, 2), np.float32),
     tones=np.zeros((0, 3), np.float32),
+    blurs=np.zeros((0, 2), np.float32),
     pictures=[],
 )
 LOWER_LIP, UPPER_LIP = list(INNER_RING[1:10]), list(reversed(INNER_RING[11:]))
@@ -47,6 +48,7 @@ def bank_of(openings, stride=1):
         angles=np.zeros((count, 3), np.float32),
         meshes=np.zeros((count, 478, 2), np.float32),
         tones=np.full((count, 3), 128, np.float32),
+        blurs=np.zeros((count, 2), np.float32),
         pictures=[b""] * count,
     )
 
@@ -57,6 +59,17 @@ def shut(mesh):
     for lower, upper in zip(LOWER_LIP, UPPER_LIP, strict=True):
         closed[[lower, upper]] = (closed[lower] + closed[upper]) / 2
     return closed
+
+
+def bank_from(album, points):
+    """The album's bank, every frame sharp and good."""
+    return album.bank(points, np.zeros((len(points), 2), np.float32), np.ones(len(points), bool))
+
+
+def chosen_views(bank, drive, angles, starts, blur=0.0, after=-1):
+    """`choose_views` for drive points in face space on frames of one blur."""
+    blurs = np.full((len(drive), 2), blur, np.float32)
+    return choose_views(bank, Wanted(ring_shape(drive), opening(drive), angles, blurs, starts), after)
 
 
 def no_starts(count):
@@ -72,47 +85,63 @@ class TestBank:
         bank = bank_of(np.linspace(0.05, 0.5, 10), stride=1000)
         for wanted in (0, 4, 9):
             target = faces([bank.openings[wanted]] * 3)
-            assert (choose_views(bank, target, flat_angles(3), no_starts(3)) == wanted).all()
+            assert (chosen_views(bank, target, flat_angles(3), no_starts(3)) == wanted).all()
 
     def test_a_view_that_is_too_closed_costs_more_than_one_too_open(self):
         bank = bank_of([0.1, 0.3])
-        assert choose_views(bank, faces([0.2]), flat_angles(1), no_starts(1))[0] == 1
+        assert chosen_views(bank, faces([0.2]), flat_angles(1), no_starts(1))[0] == 1
 
     def test_another_head_pose_costs(self):
         bank = bank_of([0.2, 0.2], stride=1000)
         bank.angles[0] = (0.6, 0, 0)
         turned = np.tile(np.float32((0.6, 0, 0)), (2, 1))
-        assert (choose_views(bank, faces([0.2] * 2), turned, no_starts(2)) == 0).all()
-        assert (choose_views(bank, faces([0.2] * 2), flat_angles(2), no_starts(2)) == 1).all()
+        assert (chosen_views(bank, faces([0.2] * 2), turned, no_starts(2)) == 0).all()
+        assert (chosen_views(bank, faces([0.2] * 2), flat_angles(2), no_starts(2)) == 1).all()
+
+    def test_a_blurred_view_is_left_to_blurred_frames(self):
+        bank = bank_of([0.2, 0.201], stride=1000)
+        bank.blurs[0] = 0.03
+        assert chosen_views(bank, faces([0.2]), flat_angles(1), no_starts(1))[0] == 1
+        assert chosen_views(bank, faces([0.2]), flat_angles(1), no_starts(1), blur=0.03)[0] == 0
 
     def test_noise_does_not_make_it_jump_about(self):
         random = np.random.default_rng(0)
         bank = bank_of(0.2 + random.normal(0, 0.004, 60), stride=25)
         target = faces(0.2 + random.normal(0, 0.004, 100))
-        chosen = choose_views(bank, target, flat_angles(100), no_starts(100))
+        chosen = chosen_views(bank, target, flat_angles(100), no_starts(100))
         nearest = np.abs(opening(target)[:, None] - bank.openings).argmin(1)
         assert (np.diff(chosen) != 0).sum() <= 3
         assert (np.diff(nearest) != 0).sum() > 60  # what a choice frame by frame would do
 
     def test_speech_is_followed_along_the_footage(self):
         wave = 0.25 + 0.2 * np.sin(np.arange(50) / 4)
-        chosen = choose_views(bank_of(wave), faces(wave), flat_angles(50), no_starts(50))
+        chosen = chosen_views(bank_of(wave), faces(wave), flat_angles(50), no_starts(50))
         # The footage's own course is free of both costs up to the small one of going on.
         assert np.abs(wave[chosen] - wave).max() < 0.03
 
     def test_the_choice_is_free_again_after_a_cut(self):
         bank = bank_of([0.1, 0.102], stride=1000)
         target = faces([0.1] * 10 + [0.102] * 10)
-        held = choose_views(bank, target, flat_angles(20), no_starts(20))
+        held = chosen_views(bank, target, flat_angles(20), no_starts(20))
         assert len(set(held.tolist())) == 1  # too little to gain for a jump
         starts = no_starts(20)
         starts[10] = True
-        free = choose_views(bank, target, flat_angles(20), starts)
+        free = chosen_views(bank, target, flat_angles(20), starts)
         np.testing.assert_array_equal(free, [0] * 10 + [1] * 10)
 
+    def test_a_choice_in_windows_is_the_choice_in_one(self):
+        random = np.random.default_rng(1)
+        wave = 0.25 + 0.2 * np.sin(np.arange(120) / 4)
+        bank, target = bank_of(wave, stride=3), faces(wave + random.normal(0, 0.02, 120))
+        whole = chosen_views(bank, target, flat_angles(120), no_starts(120))
+        second = chosen_views(bank, target[40:], flat_angles(80), np.zeros(80, bool), after=int(whole[39]))
+        np.testing.assert_array_equal(whole[40:], second)
+        other = chosen_views(bank, target[40:41], flat_angles(1), np.zeros(1, bool), after=(int(whole[39]) + 60) % 120)
+        assert other[0] != whole[40]  # where the way there counts, it depends on the entry before
+
     def test_an_empty_bank_has_no_views(self):
-        assert (choose_views(EMPTY, faces([0.2] * 4), flat_angles(4), no_starts(4)) == -1).all()
-        assert len(choose_views(bank_of([0.2]), faces([]), flat_angles(0), no_starts(0))) == 0
+        assert (chosen_views(EMPTY, faces([0.2] * 4), flat_angles(4), no_starts(4)) == -1).all()
+        assert len(chosen_views(bank_of([0.2]), faces([]), flat_angles(0), no_starts(0))) == 0
 
     def test_the_portraits_view_shows_its_mouth(self, avatar, portrait, mesh):
         assert len(avatar.bank) == 1
@@ -135,7 +164,14 @@ class TestBank:
         closed[LOWER_LIP, 2] = closed[UPPER_LIP, 2]
         album.offer(0, portrait, mesh)
         album.offer(1, portrait, closed)
-        assert album.bank(np.stack([mesh, closed])).frames.tolist() == [0]
+        assert bank_from(album, np.stack([mesh, closed])).frames.tolist() == [0]
+
+    def test_frames_that_are_not_good_are_not_kept(self, portrait, mesh):
+        album = _Album()
+        for number in range(3):
+            album.offer(number, portrait, mesh)
+        bank = album.bank(np.repeat(mesh[None], 3, axis=0), np.zeros((3, 2), np.float32), np.arange(3) != 1)
+        assert bank.frames.tolist() == [0, 2]
 
     def test_the_album_is_bounded_and_even(self, monkeypatch, mesh):
         monkeypatch.setattr("lipwright.avatar.analyse.cut_mouth", lambda f, m: (b"", np.float32((0, 0, 1))))
@@ -144,7 +180,7 @@ class TestBank:
         count = 3 * MOST_CROPS
         for number in range(count):
             album.offer(number, None, mesh)
-        bank = album.bank(np.repeat(mesh[None], count, axis=0))
+        bank = bank_from(album, np.repeat(mesh[None], count, axis=0))
         assert MOST_CROPS / 2 <= len(bank) < MOST_CROPS
         assert (np.diff(bank.frames) == bank.frames[1]).all()
         assert bank.frames[-1] > count - 5
@@ -166,7 +202,7 @@ class TestBank:
         for frame, points in ((portrait, mesh), (large, grown.astype(np.float32))):
             album = _Album()
             album.offer(0, frame, points)
-            views.append(album.bank(points[None]).view(0))
+            views.append(bank_from(album, points[None]).view(0))
         assert max(views[1].pixels.shape) <= 400
         assert views[0].opening == pytest.approx(views[1].opening, abs=1e-3)
         scale = eye_distance(views[1].mesh) / eye_distance(views[0].mesh)
@@ -188,7 +224,7 @@ class TestBank:
 
 class TestCavity:
     def mouth(self, mesh, target, tone=(200, 160, 140)):
-        return Mouth(mesh[:, :2].copy(), target, np.array(tone, np.float32))
+        return Mouth(mesh[:, :2].copy(), target, np.array(tone, np.float32), np.zeros(2, np.float32))
 
     def test_a_closed_mouth_draws_nothing(self, mesh, portrait, avatar):
         for view in (None, avatar.bank.view(0)):

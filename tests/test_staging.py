@@ -1,16 +1,31 @@
 """What is decided along time, before any pixel is drawn."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from lipwright.avatar.avatar import Avatar
-from lipwright.errors import BackendError
+from lipwright.errors import BackendError, NoFaceError
+from lipwright.facespace import DRIVE
 from lipwright.pipeline import staging
 from lipwright.pipeline.plan import FramePlan
 from lipwright.pipeline.staging import MouthStaging
 from lipwright.render.base import RenderSpec
 from lipwright.render.warp import WarpRenderer
 from lipwright.structures import FaceTrack, MouthDrive
+
+
+def person_of(avatar, track, trust=1.0):
+    """The avatar with another track, trusted where it shows the face."""
+    return Avatar(
+        "x",
+        "largest",
+        track,
+        avatar.bank,
+        (trust * track.present).astype(np.float32),
+        np.zeros((len(track), 2), np.float32),
+    )
 
 
 @pytest.fixture
@@ -20,9 +35,9 @@ def starts(monkeypatch, avatar):
     def of(source, *, cuts=(), absent=(), under=None):
         seen = []
 
-        def choose(bank, face, angles, starts):
-            seen.append(np.flatnonzero(starts).tolist())
-            return np.zeros(len(face), np.int32)
+        def choose(bank, wanted, after):
+            seen.append(np.flatnonzero(wanted.starts).tolist())
+            return np.zeros(len(wanted), np.int32)
 
         monkeypatch.setattr(staging, "choose_views", choose)
         count = max(source) + 1
@@ -30,7 +45,7 @@ def starts(monkeypatch, avatar):
         points[list(absent)] = np.nan
         flags = np.zeros(count, bool)
         flags[[0, *cuts]] = True
-        person = Avatar("x", "largest", FaceTrack(points, flags), avatar.bank)
+        person = person_of(avatar, FaceTrack(points, flags))
         source = np.array(source, np.int32)
         lower = np.full(len(source), -1, np.int32) if under is None else np.array(under, np.int32)
         drive = MouthDrive(np.zeros((len(source), 68, 3), np.float32))
@@ -74,13 +89,64 @@ def test_each_dissolve_of_a_loop_starts_anew(starts):
 
 def test_frames_without_a_face_are_not_drawn(avatar, portrait):
     points = np.concatenate([avatar.track.points, np.full_like(avatar.track.points, np.nan)])
-    person = Avatar("x", "largest", FaceTrack(points, np.array([True, False])), avatar.bank)
+    person = person_of(avatar, FaceTrack(points, np.array([True, False])))
     plan = FramePlan(np.array([1, 0], np.int32), np.array([-1, 1], np.int32), np.ones(2, np.float32))
     stage = MouthStaging(person, MouthDrive(np.zeros((2, 68, 3), np.float32)), plan, "warp")
     assert stage.draw(portrait, 0, under=False) is None
     assert stage.draw(portrait, 1, under=False) is not None
     assert stage.draw(portrait, 0, under=True) is None
     assert stage.draw(portrait, 1, under=True) is None
+
+
+def test_trust_relaxes_the_target_towards_the_frames_own_mouth(avatar):
+    plan = FramePlan(np.zeros(1, np.int32), np.full(1, -1, np.int32), np.ones(1, np.float32))
+    drive = MouthDrive(np.random.default_rng(0).normal(0, 0.02, (1, 68, 3)).astype(np.float32))
+
+    def target(trust):
+        return MouthStaging(person_of(avatar, avatar.track, trust), drive, plan, "warp").aim(0, under=False).target
+
+    own = avatar.track.points[0, DRIVE, :2]
+    full, half, little = (target(trust) - own for trust in (1.0, 0.5, 0.1))
+    assert np.abs(full).max() > 1
+    np.testing.assert_allclose(half, full * 0.5, atol=0.02)
+    np.testing.assert_allclose(little, full * 0.1, atol=0.02)
+
+
+def test_footage_that_is_trusted_nowhere_is_refused(avatar):
+    plan = FramePlan(np.zeros(1, np.int32), np.full(1, -1, np.int32), np.ones(1, np.float32))
+    drive = MouthDrive(np.zeros((1, 68, 3), np.float32))
+    with pytest.raises(NoFaceError, match="too small"):
+        MouthStaging(person_of(avatar, avatar.track, 0.0), drive, plan, "warp")
+
+
+def test_frames_that_are_not_trusted_are_not_drawn(avatar, portrait):
+    track = FaceTrack(np.repeat(avatar.track.points, 2, axis=0), np.array([True, False]))
+    person = replace(person_of(avatar, track), trust=np.array([1, 0], np.float32))
+    plan = FramePlan(np.arange(2, dtype=np.int32), np.full(2, -1, np.int32), np.ones(2, np.float32))
+    stage = MouthStaging(person, MouthDrive(np.zeros((2, 68, 3), np.float32)), plan, "warp")
+    assert stage.draw(portrait, 0, under=False) is not None
+    assert stage.draw(portrait, 1, under=False) is None
+
+
+def test_hours_are_staged_in_windows(avatar, monkeypatch):
+    count = 60
+    drive = MouthDrive(np.random.default_rng(0).normal(0, 0.02, (count, 68, 3)).astype(np.float32))
+    plan = FramePlan(np.zeros(count, np.int32), np.full(count, -1, np.int32), np.ones(count, np.float32))
+
+    def staged():
+        stage = MouthStaging(avatar, drive, plan, "warp")
+        return np.stack([stage.aim(n, under=False).target for n in (*range(count), 3)])
+
+    whole = staged()
+    asked = []
+    monkeypatch.setattr(staging, "AT_ONCE", 20)
+    monkeypatch.setattr(staging, "AHEAD", 5)
+    monkeypatch.setattr(staging, "BATCH", 7)
+    real = staging.choose_views
+    monkeypatch.setattr(staging, "choose_views", lambda *a: asked.append((len(a[1]), a[2])) or real(*a))
+    np.testing.assert_array_equal(staged(), whole)
+    assert asked == [(25, -1), (25, 0), (20, 0)]
+    np.testing.assert_array_equal(whole[3], whole[-1])
 
 
 def test_the_same_output_is_drawn_the_same_in_any_order(avatar, portrait):

@@ -1,11 +1,13 @@
 """Weight files and the sessions that run them: nothing is loaded that does not match its card."""
 
 import hashlib
+import os
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from lipwright.errors import BackendError
@@ -64,6 +66,20 @@ def weights(name: str) -> bytes:
     return stored
 
 
+def load_onnxruntime() -> ModuleType:
+    """The ONNX Runtime module, told to keep to itself: its wheels report usage to their maker unless asked not to.
+
+    Raises:
+        BackendError: it is not installed.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read once, when the library is loaded
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise BackendError("ONNX Runtime is not installed; pip install onnxruntime") from error
+    return onnxruntime
+
+
 def open_model(name: str, *, threads: int = 1, providers: Sequence[str] = CPU) -> "InferenceSession":
     """An ONNX Runtime session for a shipped model.
 
@@ -76,10 +92,7 @@ def open_model(name: str, *, threads: int = 1, providers: Sequence[str] = CPU) -
         BackendError: the file is missing or altered, or ONNX Runtime cannot open it.
     """
     stored = weights(name)
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise BackendError("ONNX Runtime is not installed; pip install onnxruntime") from error
+    onnxruntime = load_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

@@ -80,7 +80,7 @@ class FaceTrack:
 
 @dataclass(frozen=True, slots=True)
 class MouthDrive:
-    """What the native engine's motion hands to its renderer: one entry per output frame.
+    """What the native engine's motion hands to its staging: one entry per output frame.
 
     Args:
         offsets: (F, 68, 3) float32, displacement of the `DRIVE` points from the person's closed, relaxed mouth, in
@@ -95,6 +95,10 @@ class MouthDrive:
 
     def __len__(self) -> int:
         return len(self.offsets)
+
+    def part(self, frames: range) -> "MouthDrive":
+        """The entries of consecutive output frames."""
+        return MouthDrive(self.offsets[frames.start : frames.stop])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 import numpy as np
 
+from lipwright.audio import features
 from lipwright.audio.activity import LevelMeter, energy_db
-from lipwright.audio.features import RunningNorm, listen
+from lipwright.audio.features import RunningNorm, hear, listen
 from lipwright.audio.mel import log_mel
 from lipwright.structures import Sound
 
@@ -44,6 +45,32 @@ def test_chunks_give_the_same_as_the_whole() -> None:
     norm = RunningNorm()
     parts = [norm(*(x[i : i + 30] for x in (mel, level, quiet))) for i in range(0, len(mel), 30)]
     np.testing.assert_allclose(np.concatenate(parts), listen(Sound(sound, RATE)).mel, atol=1e-5)
+
+
+def test_a_sound_in_blocks_gives_the_same_bits_as_the_whole(monkeypatch) -> None:
+    monkeypatch.setattr(features, "PIECE", 250)
+    for length in (1, 160, 161, 250 * 160, 252 * 160, 254 * 160 + 1, 20 * RATE + 77):
+        sound = babble(length / RATE + 0.01)[:length]
+        sound[3 * RATE : 4 * RATE] = 0  # a pause over the end of the first piece
+        whole = listen(Sound(sound, RATE))
+        cuts = np.sort(np.random.default_rng(length).integers(0, length + 1, 9))
+        pieces = list(hear(np.split(sound, cuts)))
+        assert len(pieces) <= -(-length // (250 * 160))
+        for name in ("mel", "energy", "gate"):
+            joined = np.concatenate([getattr(piece, name) for piece in pieces])
+            np.testing.assert_array_equal(joined, getattr(whole, name))
+
+
+def test_pieces_leave_no_trace(monkeypatch) -> None:
+    sound = babble(21.0)
+    for start in range(0, 21, 2):
+        sound[start * RATE : start * RATE + 4000] = 0
+    whole = listen(Sound(sound, RATE))
+    monkeypatch.setattr(features, "PIECE", 250)
+    pieces = listen(Sound(sound, RATE))
+    np.testing.assert_array_equal(pieces.gate, whole.gate)
+    np.testing.assert_allclose(pieces.energy, whole.energy, atol=1e-6)
+    np.testing.assert_allclose(pieces.mel, whole.mel, atol=1e-5)
 
 
 def test_digital_silence_and_nothing_at_all() -> None:

@@ -367,23 +367,104 @@ def test_a_truncated_file_keeps_its_count(tmp_path):
     assert seen[:-4] == list(range(facts.frames))[:-4]
 
 
-def test_frames_that_do_not_decode_show_the_last_good_one(tmp_path, caplog):
-    path = synth.write_video(tmp_path / "a.mp4", textured(30), codec="mpeg4", options={"g": "5"})
-    reel = scan(path)
-    data = bytearray(path.read_bytes())
-    with av.open(str(path)) as container:
+def damaged_tail(path, whole, fill):
+    """A video of 60 frames whose last 20 packets hold something else."""
+    data = bytearray(whole.read_bytes())
+    with av.open(str(whole)) as container:
         spots = [(p.pos, p.size) for p in container.demux(video=0) if p.size]
-    for at, size in spots[20:]:
-        data[at : at + size] = bytes(size)
+    for at, size in spots[40:]:
+        data[at : at + size] = fill(size)
     path.write_bytes(data)
+    return path
+
+
+def test_frames_that_do_not_decode_show_the_last_good_one(tmp_path, caplog):
+    whole = synth.write_video(tmp_path / "a.mp4", textured(60), codec="mpeg4", options={"g": "5"})
+    path = damaged_tail(tmp_path / "b.mp4", whole, lambda size: b"\xaa" * size)
     with caplog.at_level(logging.WARNING), open_clip(path) as clip:
         pictures = list(clip.frames())
-        again = list(clip.play(range(29, 10, -1)))
-    assert len(pictures) == len(reel) == 30
+        again = list(clip.play(range(59, 30, -1)))
+    assert len(pictures) == 60
     sums = [zlib.crc32(picture) for picture in pictures]
-    assert [zlib.crc32(p) for p in again] == sums[29:10:-1]
-    assert sums[29] == sums[20]
+    assert [zlib.crc32(p) for p in again] == sums[59:30:-1]
+    assert sums[59] == sums[40]
     assert "do not decode" in caplog.text
+
+
+@pytest.mark.parametrize("codec", ["mpeg4", "libx264"])
+def test_a_clip_ends_where_an_unfinished_download_left_zeros(tmp_path, codec):
+    whole = synth.write_video(tmp_path / "a.mp4", textured(60), codec=codec, options={"g": "5", "bf": "0"})
+    path = damaged_tail(tmp_path / "b.mp4", whole, bytes)
+    with open_clip(path) as clip:
+        assert [synth.read_number(picture) for picture in clip.frames()] == list(range(40))
+        assert clip.notes == ("b.mp4 ends in 20 frames without data; the 1.6 seconds that decode are used",)
+
+
+CUT = {
+    "mp4, index first": (".mp4", {"movflags": "+faststart"}),
+    "mp4 in fragments": (".mp4", {"movflags": "+frag_keyframe+empty_moov"}),
+    "mkv": (".mkv", {}),
+}
+
+
+@pytest.mark.parametrize("bf", [0, 3])
+@pytest.mark.parametrize("kind", CUT)
+def test_what_is_there_of_a_cut_off_file_is_used_and_said(tmp_path, kind, bf):
+    suffix, how = CUT[kind]
+    first = synth.write_video(tmp_path / "first.mp4", textured(100, 320, 240), options={"g": "12", "bf": str(bf)})
+    whole = remuxed(first, tmp_path / f"whole{suffix}", how)
+    with open_clip(whole) as clip:
+        assert clip.facts.frames == 100
+        assert clip.notes == ()
+    size = whole.stat().st_size
+    for percent in (40, 62, 90):
+        cut = tmp_path / f"cut{suffix}"
+        cut.write_bytes(whole.read_bytes()[: size * percent // 100])
+        facts, seen = numbers(cut)
+        assert seen == list(range(facts.frames))  # no frame stands for one that is missing
+        assert abs(facts.frames - percent) < 20
+        assert facts.fps == 25
+        with open_clip(cut) as clip:
+            (note,) = clip.notes
+        assert note.startswith(f"cut{suffix} is incomplete (")
+        assert note.endswith(f"; the {float(facts.duration):.1f} seconds that decode are used")
+
+
+def test_a_cut_off_avi_is_used_and_said(tmp_path):
+    cut = synth.write_video(tmp_path / "cut.avi", textured(100, 320, 240), codec="mpeg4")
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size * 8 // 10])
+    facts, seen = numbers(cut)
+    assert seen == list(range(facts.frames))
+    assert 25 < facts.frames < 90
+    with open_clip(cut) as clip:
+        assert clip.notes[0].startswith("cut.avi is incomplete (")
+
+
+@pytest.mark.parametrize("kind", ["mp4, index first", "mkv"])
+def test_less_than_a_second_of_a_cut_off_file_is_refused(tmp_path, kind):
+    suffix, how = CUT[kind]
+    first = synth.write_video(tmp_path / "first.mp4", textured(60, 320, 240))
+    cut = remuxed(first, tmp_path / f"cut{suffix}", how)
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size * 3 // 10])
+    with pytest.raises(MediaError, match=r"is incomplete \(.*only 0\.\d\d seconds of it decode"), open_clip(cut):
+        pass
+
+
+def test_a_cut_off_file_without_its_index_is_named(tmp_path):
+    cut = synth.write_video(tmp_path / "cut.mp4", textured(60))
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size * 9 // 10])
+    with pytest.raises(MediaError, match=r"cut\.mp4 is incomplete: the index.*is missing"), open_clip(cut):
+        pass
+
+
+def remuxed(source, path, options):
+    with av.open(str(source)) as container, av.open(str(path), "w", options=options) as out:
+        stream = out.add_stream_from_template(container.streams.video[0])
+        for packet in container.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                out.mux(packet)
+    return path
 
 
 # --- photos ---------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import synth
 
 from lipwright.errors import MediaError, OptionError
 from lipwright.media import read_sound
+from lipwright.media.sound import SoundReader
 
 
 @pytest.mark.parametrize(
@@ -75,6 +76,48 @@ def test_the_header_is_not_trusted(tmp_path):
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     assert 0.45 < read_sound(path).duration < 0.55
+
+
+def heard(path):
+    """Seconds and notes."""
+    with SoundReader(path, 16000) as reader:
+        return sum(block.shape[1] for block in reader.blocks()) / 16000, reader.notes
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "rate", "words"),
+    [
+        (".wav", "pcm_s16le", 16000, "is incomplete (0.08 of 0.16 MB are there)"),
+        (".flac", "flac", 48000, "breaks off (its header gives 5.0 seconds of sound)"),
+        (".aiff", "pcm_s16be", 16000, "breaks off (its header gives 5.0 seconds of sound)"),
+    ],
+)
+def test_a_sound_that_breaks_off_is_used_and_said(tmp_path, suffix, codec, rate, words):
+    path = tmp_path / f"half{suffix}"
+    noise = np.random.default_rng(0).normal(0, 0.1, 5 * rate).astype(np.float32)
+    synth.write_sound(path, noise, rate, codec)
+    assert heard(path) == (5, [])
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    seconds, notes = heard(path)
+    assert 2.2 < seconds < 2.6
+    assert notes == [f"half{suffix} {words}; the {seconds:.1f} seconds of sound in it are used"]
+
+
+def test_other_chunks_after_the_sound_are_no_sound(tmp_path):
+    path = synth.write_sound(tmp_path / "a.wav", synth.chirp(1, 16000), 16000, "pcm_s16le")
+    for tail in (b"LIST" + (9000).to_bytes(4, "little") + b"INFO" + bytes(8996), bytes(9000), b"\x80"):
+        longer = tmp_path / "longer.wav"
+        longer.write_bytes(path.read_bytes() + tail)
+        assert heard(longer) == (1, [])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_that_are_no_numbers_are_refused_by_name(tmp_path, value):
+    samples = synth.chirp(1, 16000)
+    samples[9000] = value
+    path = synth.write_sound(tmp_path / "spoilt.wav", samples, 16000, "pcm_f32le")
+    with pytest.raises(MediaError, match=r"spoilt\.wav holds values that are not numbers"):
+        read_sound(path)
 
 
 def test_silence_is_sound_and_nothing_is_not(tmp_path):

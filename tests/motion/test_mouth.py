@@ -8,7 +8,7 @@ from lipwright.errors import OptionError
 from lipwright.facespace import DRIVE
 from lipwright.motion import mouth
 from lipwright.motion.base import MOTIONS
-from lipwright.motion.mouth import MouthMotion, between
+from lipwright.motion.mouth import MouthCode, MouthMotion, between
 from lipwright.motion.style import LOWER, UPPER, mouth_shape
 from lipwright.registry import load
 from lipwright.structures import Sound, SpeechFeatures
@@ -116,9 +116,22 @@ def test_looks_no_further_ahead_than_250_ms(motion: MouthMotion) -> None:
 
 def test_long_sounds_run_in_pieces_that_leave_no_trace(motion: MouthMotion, monkeypatch: pytest.MonkeyPatch) -> None:
     speech = features(babble(3.0))
-    whole = motion.coefficients(speech)
+    whole = motion.hear([speech]).coefficients
     monkeypatch.setattr(mouth, "STEPS_AT_ONCE", 7)
-    np.testing.assert_allclose(motion.coefficients(speech), whole, atol=1e-5)
+    np.testing.assert_allclose(motion.hear([speech]).coefficients, whole, atol=1e-5)
+
+
+def test_features_in_pieces_give_the_same_bits_as_the_whole(
+    motion: MouthMotion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mouth, "STEPS_AT_ONCE", 20)
+    speech = features(babble(3.0))
+    whole = motion.hear([speech])
+    for size in (1, 7, 79, 80, 81, 300):
+        parts = [slice(first, first + size) for first in range(0, len(speech), size)]
+        code = motion.hear(SpeechFeatures(speech.mel[p], speech.energy[p], speech.gate[p]) for p in parts)
+        np.testing.assert_array_equal(code.coefficients, whole.coefficients)
+        np.testing.assert_array_equal(code.gate, whole.gate)
 
 
 def test_the_same_sound_gives_the_same_mouth(motion: MouthMotion) -> None:
@@ -130,7 +143,7 @@ def test_between_is_exact_over_an_hour() -> None:
     values = np.arange(180_001, dtype=np.float64)[:, None]
     fps = Fraction(30000, 1001)
     last = int(3600 * fps) - 1
-    assert between(values, last + 1, fps / 50)[last, 0] == np.float32(last / fps * 50)
+    assert between(values, range(last, last + 1), fps / 50)[0, 0] == np.float32(last / fps * 50)
 
 
 def test_requests_that_make_no_sense_are_refused(motion: MouthMotion) -> None:
@@ -142,3 +155,13 @@ def test_requests_that_make_no_sense_are_refused(motion: MouthMotion) -> None:
     other = SpeechFeatures(speech.mel, speech.energy, speech.gate, rate=50)
     with pytest.raises(OptionError, match="100 speech rows"):
         motion.move(other, Fraction(25), 10)
+
+
+def test_parts_of_a_drive_are_the_whole(motion: MouthMotion) -> None:
+    code = MouthCode(np.random.default_rng(0).normal(0, 1, (100, 16)).astype(np.float32), np.ones(200, np.float32))
+    drive = motion.drive(code, Fraction(30000, 1001), 90)
+    whole = drive.part(range(90)).offsets
+    assert len(drive) == len(whole) == 90
+    assert np.abs(whole[60:]).max() == 0  # beyond the sound
+    parts = [drive.part(range(first, min(first + 7, 90))).offsets for first in range(0, 90, 7)]
+    np.testing.assert_array_equal(np.concatenate(parts), whole)

@@ -1,4 +1,7 @@
 import hashlib
+import os
+import subprocess
+import sys
 from importlib.resources import files
 
 import pytest
@@ -46,3 +49,11 @@ def test_a_missing_file_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtime, "cards", lambda: {"x": gone})
     with pytest.raises(BackendError, match=r"gone\.onnx cannot be read"):
         runtime.weights("x")
+
+
+def test_onnx_runtime_is_told_to_report_to_nobody(tmp_path):
+    """Its wheels keep a session file in the folder of temporary files while their telemetry is on."""
+    code = "from lipwright.runtime import open_model; open_model('mouth_motion')"
+    outside = {name: value for name, value in os.environ.items() if name not in ("CI", "ORT_DISABLE_TELEMETRY")}
+    subprocess.run([sys.executable, "-c", code], env=outside | {"TMPDIR": str(tmp_path)}, check=True)
+    assert list(tmp_path.iterdir()) == []

@@ -1,11 +1,13 @@
 """Sound to the speech features of the native engine."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from lipwright.audio.activity import LevelMeter, energy_db, speech_gate
-from lipwright.audio.mel import BANDS, log_mel
+from lipwright.audio.mel import BANDS, HOP, RATE, log_mel, steps
+from lipwright.errors import OptionError
 from lipwright.structures import Sound, SpeechFeatures
 
 UNIT_DB = 14.0  # spread of a band in speech
@@ -13,6 +15,9 @@ PRIOR_STEPS = 200.0  # how much heard speech outweighs the average voice
 MEMORY_STEPS = 1_000.0
 BLOCK = 10  # steps between two updates of the running mean
 LOWEST, HIGHEST = -3.5, 3.0
+PIECE = 6_000  # steps handed on at a time: a minute
+BEFORE, AFTER = 2, 2  # steps of sound around a piece that its bands and energy see
+AROUND = 40  # steps around a piece that its gate depends on, and some to spare
 
 
 def average_voice() -> np.ndarray:
@@ -69,8 +74,63 @@ def listen(sound: Sound) -> SpeechFeatures:
     Raises:
         OptionError: the sound has another rate.
     """
-    mel = log_mel(sound.samples, sound.rate)
-    energy = energy_db(sound.samples)
-    level, quiet = LevelMeter().follow(energy)
-    relative = np.clip((energy - level) / 10, -6, 0)
-    return SpeechFeatures(mel=RunningNorm()(mel, level, quiet), energy=relative, gate=speech_gate(quiet))
+    if sound.rate != RATE:
+        raise OptionError(f"speech features need sound at {RATE} samples per second, got {sound.rate}")
+    pieces = list(hear([sound.samples]))
+    if not pieces:
+        return SpeechFeatures(np.zeros((0, BANDS), np.float32), np.zeros(0, np.float32), np.zeros(0, np.float32))
+    mel, energy, gate = (np.concatenate([getattr(p, name) for p in pieces]) for name in ("mel", "energy", "gate"))
+    return SpeechFeatures(mel, energy, gate)
+
+
+def hear(blocks: Iterable[np.ndarray]) -> Iterator[SpeechFeatures]:
+    """The features `listen` gives, in pieces of a minute, with no more than two of them in memory.
+
+    Args:
+        blocks: (n,) float32 samples at 16 kHz each, of any length.
+    """
+    meter, norm = LevelMeter(), RunningNorm()
+    waiting: _Minute | None = None  # for the steps after it, which its gate depends on
+    before = np.zeros(0, bool)
+    for samples, rows in _minutes(blocks):
+        own = slice(BEFORE, BEFORE + rows)
+        energy = energy_db(samples)[own]
+        level, quiet = meter.follow(energy)
+        minute = _Minute(norm(log_mel(samples)[own], level, quiet), np.clip((energy - level) / 10, -6, 0), quiet)
+        if waiting is not None:
+            yield waiting.features(before, quiet[:AROUND])
+            before = waiting.quiet[-AROUND:]
+        waiting = minute
+    if waiting is not None:
+        yield waiting.features(before, np.zeros(0, bool))
+
+
+@dataclass(frozen=True, slots=True)
+class _Minute:
+    """A piece whose gate is not known yet: mel (n, 80), energy (n,), quiet (n,) bool."""
+
+    mel: np.ndarray
+    energy: np.ndarray
+    quiet: np.ndarray
+
+    def features(self, before: np.ndarray, after: np.ndarray) -> SpeechFeatures:
+        """Complete, once it is known which of the steps around it are quiet."""
+        gate = speech_gate(np.concatenate([before, self.quiet, after]))
+        return SpeechFeatures(self.mel, self.energy, gate[len(before) :][: len(self.quiet)])
+
+
+def _minutes(blocks: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, int]]:
+    """Samples of `PIECE` steps and the steps around them, zeros before the sound; and the number of steps."""
+    held = [np.zeros(BEFORE * HOP, np.float32)]
+    have, wanted = BEFORE * HOP, (BEFORE + PIECE + AFTER) * HOP
+    for block in blocks:
+        held.append(block)
+        have += len(block)
+        while have >= wanted:
+            joined = np.concatenate(held)
+            yield joined[:wanted], PIECE
+            held = [joined[PIECE * HOP :]]
+            have -= PIECE * HOP
+    rows = steps(have - BEFORE * HOP)
+    if rows:
+        yield np.concatenate(held), rows

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from lipwright.avatar.avatar import Avatar
+from lipwright.avatar.trust import Glance, glance, relied_on, trust
 from lipwright.errors import NoFaceError
 from lipwright.face.base import FaceTracker
 from lipwright.face.track import PersonFollower, follow_person, to_track
@@ -26,7 +27,8 @@ def analyse(
 ) -> Avatar:
     """Follow one person through the frames and keep what a job needs.
 
-    Memory is bounded by the mesh (5.7 kB a frame) and `MOST_CROPS` mouth crops.
+    Memory is bounded by the mesh (5.7 kB a frame), colours around the mouth (1.5 kB a frame) and `MOST_CROPS` mouth
+    crops.
 
     Args:
         frames: (H, W, 3) uint8 RGB, all of one size.
@@ -41,18 +43,24 @@ def analyse(
     """
     meshes: list[np.ndarray | None] = []
     cuts: list[bool] = []
+    glances: dict[int, Glance] = {}
     album, follower = _Album(), PersonFollower(tracker, person)
     for number, (frame, mesh, cut) in enumerate(follow_person(frames, follower)):
         meshes.append(mesh)
         cuts.append(cut)
         if mesh is not None:
+            glances[number] = glance(frame, mesh)
             album.offer(number, frame, mesh)
         progress("analyse", number + 1, total)
     try:
         track = to_track(meshes, cuts, follower)
     except NoFaceError as exc:
         raise NoFaceError(f"{name}: {exc}") from None
-    return Avatar(name, person, track, album.bank(track.points))
+    blur = np.zeros((len(track), 2), np.float32)
+    for number, seen in glances.items():
+        blur[number] = seen.blur
+    worth = trust(track, glances)
+    return Avatar(name, person, track, album.bank(track.points, blur, relied_on(worth)), worth, blur)
 
 
 class _Album:
@@ -70,8 +78,10 @@ class _Album:
             self._stride *= 2
             self._kept = [entry for entry in self._kept if entry[0] % self._stride == 0]
 
-    def bank(self, points: np.ndarray) -> MouthBank:
-        frames = np.array([entry[0] for entry in self._kept], np.int32)
+    def bank(self, points: np.ndarray, blur: np.ndarray, good: np.ndarray) -> MouthBank:
+        """Bank of the crops of good frames. (F, 478, 3) pixels, (F, 2) eye distances, (F,) bool."""
+        kept = [entry for entry in self._kept if good[entry[0]]]
+        frames = np.array([entry[0] for entry in kept], np.int32)
         meshes = points[frames]
         pose = fit_pose(meshes[:, STABLE])
         return build_bank(
@@ -79,6 +89,7 @@ class _Album:
             meshes,
             pose.to_face(meshes[:, DRIVE]),
             pose.angles(),
-            [entry[1] for entry in self._kept],
-            np.array([entry[2] for entry in self._kept], np.float32).reshape(-1, 3),
+            [entry[1] for entry in kept],
+            np.array([entry[2] for entry in kept], np.float32).reshape(-1, 3),
+            blur[frames],
         )

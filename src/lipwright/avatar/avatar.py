@@ -5,6 +5,8 @@ from functools import cached_property
 
 import numpy as np
 
+from lipwright.avatar.trust import relied_on
+from lipwright.errors import ShapeError
 from lipwright.facespace import DRIVE, NOSE_BASE, STABLE, Pose, fit_pose
 from lipwright.render.bank import MouthBank
 from lipwright.structures import FaceTrack
@@ -19,12 +21,21 @@ class Avatar:
         person: which of several faces was followed.
         track: the face mesh of every frame.
         bank: looks into the mouth.
+        trust: (F,) float32 in 0..1, how far each frame can be given another mouth, see `lipwright.avatar.trust`.
+        blur: (F, 2) float32 standard deviation of each frame's blur along x and y, eye distances; 0 without a face.
     """
 
     name: str
     person: str
     track: FaceTrack
     bank: MouthBank
+    trust: np.ndarray
+    blur: np.ndarray
+
+    def __post_init__(self) -> None:
+        for name, part, shape in (("trust", self.trust, (len(self.track),)), ("blur", self.blur, (len(self.track), 2))):
+            if part.shape != shape:
+                raise ShapeError(f"Avatar.{name}", expected=str(shape), got=part.shape)
 
     @cached_property
     def seen(self) -> np.ndarray:
@@ -51,6 +62,11 @@ class Avatar:
         """Drive points of the `seen` frames in face space, anchored at the nose. (K, 68, 3) float32."""
         return self.pose.to_face(self.track.points[self.seen][:, DRIVE]) - self.nose[:, None]
 
+    @cached_property
+    def telling(self) -> np.ndarray:
+        """`mouths` of the frames that tell what this person's mouth is like. (K', 68, 3) float32."""
+        return self.mouths[relied_on(self.trust)[self.seen]]
+
     def place(self, mouths: np.ndarray, frames: np.ndarray) -> np.ndarray:
         """Lay mouths of face space onto source frames that show the face.
 
@@ -63,6 +79,10 @@ class Avatar:
         """
         at = np.searchsorted(self.seen, frames)
         return self.pose[at].to_frame(mouths + self.nose[at][:, None])[..., :2]
+
+    def own_mouths(self, frames: np.ndarray) -> np.ndarray:
+        """The mouths of source frames that show the face. (F,) to (F, 68, 3) float32, face space, anchored."""
+        return self.mouths[np.searchsorted(self.seen, frames)]
 
     def angles(self, frames: np.ndarray) -> np.ndarray:
         """Yaw, pitch, roll of source frames that show the face. (F,) to (F, 3) float32 radians."""

@@ -7,30 +7,24 @@ rebuilt, one that was written by another version is left to `remove`.
 import hashlib
 import json
 import logging
-import os
-import uuid
+import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
-from platformdirs import user_cache_path
 
 from lipwright.avatar.avatar import Avatar
+from lipwright.avatar.folder import CACHE_VARIABLE, default_cache
 from lipwright.errors import InputError, OutputError
+from lipwright.media.partial import partial_name, remove_abandoned
 from lipwright.render.bank import MouthBank
 from lipwright.structures import FaceTrack
 
-FORMAT = 1
-CACHE_VARIABLE = "LIPWRIGHT_CACHE"
+FORMAT = 2
 log = logging.getLogger(__name__)
-
-
-def default_cache() -> Path:
-    """Where caches live: LIPWRIGHT_CACHE, else the system's place for them."""
-    chosen = os.environ.get(CACHE_VARIABLE)
-    return Path(chosen) if chosen else user_cache_path("lipwright", appauthor=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,28 +65,49 @@ class AvatarStore:
         digest.update(json.dumps([FORMAT, options], sort_keys=True).encode())
         return digest.hexdigest()[:20]
 
-    def get(self, key: str, build: Callable[[], Avatar]) -> tuple[Avatar, bool]:
+    def get(self, key: str, build: Callable[[], Avatar], notes: list[str] | None = None) -> tuple[Avatar, bool]:
         """The avatar of that key, built and kept when there is none. Returns it and whether it was there.
 
+        Args:
+            key: see `key`.
+            build: makes the avatar.
+            notes: for callers who can do without the store: gets a sentence where it fails them.
+
         Raises:
-            OutputError: a new avatar cannot be written.
+            OutputError: a new avatar cannot be written, and there are no `notes`.
         """
-        path = self.folder / f"{key}.npz"
-        if path.is_file():
-            try:
-                return _read(path), True
-            except Exception as exc:  # noqa: BLE001 - whatever is wrong with the file, the cure is the same
-                log.warning("the stored avatar %s cannot be read (%s); it is built again", path.name, exc)
+        kept = self.find(key, notes)
+        if kept is not None:
+            return kept, True
         avatar = build()
-        self._write(path, avatar)
+        try:
+            self._write(self.folder / f"{key}.npz", avatar)
+        except OutputError as exc:
+            if notes is None:
+                raise
+            notes.append(str(exc))
         return avatar, False
 
+    def find(self, key: str, notes: list[str] | None = None) -> Avatar | None:
+        """The avatar of that key, None where there is none that can be read; the log or `notes` say so."""
+        path = self.folder / f"{key}.npz"
+        try:
+            return _read(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except Exception as exc:  # whatever is wrong with the file, the cure is the same
+            log.debug("%s", path, exc_info=True)
+            sentence = f"the stored avatar {path.name} cannot be read ({type(exc).__name__}); it is built again"
+            log.warning("%s", sentence) if notes is None else notes.append(sentence)
+            return None
+
     def _write(self, path: Path, avatar: Avatar) -> None:
-        part = path.with_suffix(f".{uuid.uuid4().hex}.part")  # of its own: two jobs may keep the same avatar at once
+        part = partial_name(path.with_suffix(".part"))  # of its own: two jobs may keep the same avatar at once
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            remove_abandoned(path.with_suffix(".part"))
             with part.open("wb") as file:
-                np.savez(file, **_pack(avatar))
+                _save(file, _pack(avatar))
             part.replace(path)
         except OSError as exc:
             raise OutputError(
@@ -133,6 +148,14 @@ class AvatarStore:
             raise OutputError(f"{paths[0]} cannot be deleted: {exc.strerror}") from exc
 
 
+def _save(file: BinaryIO, arrays: dict[str, np.ndarray]) -> None:
+    """As `np.savez`, which leaves its archive open when the disk is full."""
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, array, allow_pickle=False)
+
+
 def _pack(avatar: Avatar) -> dict[str, np.ndarray]:
     bank = {f.name: getattr(avatar.bank, f.name) for f in fields(MouthBank) if f.name != "pictures"}
     about = {"footage": avatar.name, "person": avatar.person, "frames": len(avatar.track)}
@@ -140,6 +163,8 @@ def _pack(avatar: Avatar) -> dict[str, np.ndarray]:
         "about": np.array(json.dumps(about)),
         "points": avatar.track.points,
         "cuts": avatar.track.cuts,
+        "trust": avatar.trust,
+        "blur": avatar.blur,
         "pictures": np.frombuffer(b"".join(avatar.bank.pictures), np.uint8),
         "lengths": np.array([len(picture) for picture in avatar.bank.pictures], np.int64),
         **{f"bank_{name}": array for name, array in bank.items()},
@@ -155,4 +180,5 @@ def _read(path: Path) -> Avatar:
         pictures = [whole[a:b] for a, b in zip(starts, ends, strict=True)]
         bank = {f.name: stored[f"bank_{f.name}"] for f in fields(MouthBank) if f.name != "pictures"}
         track = FaceTrack(stored["points"], stored["cuts"])
-    return Avatar(about["footage"], about["person"], track, MouthBank(**bank, pictures=pictures))
+        trust, blur = stored["trust"], stored["blur"]
+    return Avatar(about["footage"], about["person"], track, MouthBank(**bank, pictures=pictures), trust, blur)

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from lipwright.errors import LipwrightError, OptionError
+from lipwright.errors import BackendError, LipwrightError, OptionError
 
 EXIT_UNEXPECTED, EXIT_INTERRUPTED = 1, 130
 STAGES = {"analyse": "looking at the footage", "render": "drawing and writing"}
@@ -70,7 +70,7 @@ class Terminal:
     def result(self, facts: dict[str, Any] | list[dict[str, Any]], text: str) -> None:
         """The outcome: JSON when asked for, else a line."""
         if self.as_json:
-            print(json.dumps(facts, ensure_ascii=False))
+            print(json.dumps(facts))
         else:
             self.say(text)
 
@@ -106,6 +106,10 @@ class Terminal:
         except LipwrightError as exc:
             log.debug("failed", exc_info=True)
             self._fail(str(exc), exc.exit_code)
+        except ImportError as exc:
+            log.debug("failed", exc_info=True)
+            sentence = f"a library cannot be loaded: {exc}; `lipwright doctor` says what to install"
+            self._fail(sentence, BackendError.exit_code)
         except KeyboardInterrupt:
             self._fail("interrupted; nothing was written", EXIT_INTERRUPTED)
         except (typer.Exit, typer.BadParameter):
@@ -121,6 +125,6 @@ class Terminal:
 
     def _fail(self, sentence: str, code: int) -> None:
         if self.as_json:
-            print(json.dumps({"error": sentence, "exit_code": code}, ensure_ascii=False))
+            print(json.dumps({"error": sentence, "exit_code": code}))
         self._err.print(f"lipwright: {sentence}", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(code)

@@ -1,13 +1,18 @@
 """`lipwright dub` and `lipwright demo`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lipwright.cli import arguments as args
 from lipwright.cli.console import Terminal
+from lipwright.errors import OptionError
 from lipwright.pipeline.report import Report
+
+if TYPE_CHECKING:
+    from lipwright.pipeline.config import DubOptions
+    from lipwright.pipeline.estimate import Estimate
 
 SHEET_FRAMES = 18
 
@@ -27,6 +32,19 @@ def dub(
     preset: Annotated[str, typer.Option(help="Speed of the encoder: ultrafast … veryslow.")] = "veryfast",
     tracker: args.Tracker = "facemesh",
     cache: args.Cache = None,
+    still: Annotated[bool, typer.Option("--still", help="Leave a photo's head and eyes as they are.")] = False,
+    preview: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS", help="Write no video, but moments of its first SECONDS: source, result, mask in a PNG."
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Do nothing; say what would be done, how long and how large.")
+    ] = False,
+    mask_debug: Annotated[
+        bool, typer.Option("--mask-debug", help="Write a second video with mask, tracked lips and targets drawn over.")
+    ] = False,
     verbose: args.Verbose = False,
     quiet: args.Quiet = False,
     log_file: args.LogFile = None,
@@ -37,8 +55,8 @@ def dub(
     with terminal.errors():
         from lipwright.media import EncodeOptions
         from lipwright.pipeline.config import DubOptions
-        from lipwright.pipeline.run import dub as run
 
+        check_alone({"--preview": preview is not None, "--dry-run": dry_run, "--mask-debug": mask_debug})
         options = DubOptions(
             engine=engine,
             length=length,
@@ -47,10 +65,78 @@ def dub(
             encode=EncodeOptions(codec=codec, crf=crf, preset=preset),
             tracker=tracker,
             cache=cache,
+            still=still,
+            mask_debug=mask_debug,
         )
-        with terminal.progress() as progress:
-            report = run(video, audio, output, options=options, progress=progress)
-        terminal.result(report.as_dict(), summary(report))
+        if dry_run:
+            show_plan(terminal, (video, audio, output), options)
+        elif preview is not None:
+            show_preview(terminal, (video, audio, output), preview, options)
+        else:
+            make(terminal, (video, audio, output), options)
+
+
+def make(terminal: Terminal, paths: tuple[Path, Path, Path], options: "DubOptions") -> None:
+    """The job itself; `paths` are video, audio and output."""
+    from lipwright.pipeline.run import dub as run
+
+    with terminal.progress() as progress:
+        report = run(*paths, options=options, progress=progress)
+    lines = [summary(report)]
+    if report.mask_video is not None:
+        lines.append(f"{report.mask_video}: the same with mask, tracked lips and targets drawn over it")
+    terminal.result(report.as_dict(), "\n".join(lines))
+
+
+def show_preview(terminal: Terminal, paths: tuple[Path, Path, Path], seconds: float, options: "DubOptions") -> None:
+    """Moments of the job on one picture."""
+    from lipwright.pipeline.preview import preview
+
+    with terminal.progress() as progress:
+        made = preview(*paths, seconds, options=options, progress=progress)
+    line = f"{made.picture}: {len(made.moments)} of {made.frames} frames"
+    if made.frames_without_face:
+        line += f"; {made.frames_without_face} of those shown have no usable face and are left as they are"
+    terminal.result(made.as_dict(), "\n".join([line, *(f"note: {note}" for note in made.notes)]))
+
+
+def show_plan(terminal: Terminal, paths: tuple[Path, Path, Path], options: "DubOptions") -> None:
+    """What the job would do."""
+    from lipwright.pipeline.estimate import estimate
+
+    plan = estimate(*paths, options=options)
+    terminal.result(plan.as_dict(), plan_text(plan))
+
+
+def plan_text(plan: "Estimate") -> str:
+    """A table of a job that has not been done."""
+    footage, use, encode, needed = plan.footage, plan.use, plan.encode, plan.seconds
+    kind = "photo" if footage.is_photo else f"{footage.frames} frames ({float(footage.duration):.2f} s)"
+    passes = f"{use.forward} forward" + (f", {use.backward} backward" if use.backward else "")
+    used = "the photo" if footage.is_photo else f"source frames {use.first} to {use.last}, passes: {passes}"
+    rows = {
+        "footage": f"{footage.width}×{footage.height}, {kind}, {'with' if footage.has_sound else 'no'} sound",
+        "sound": f"{plan.sound_seconds:.2f} s",
+        "output": f"{plan.frames} frames at {float(footage.fps):.5g} fps ({float(plan.duration):.2f} s)",
+        "length": f"{plan.length}: {used}",
+        "encoder": f"{encode.codec}, crf {encode.crf}, {encode.preset}",
+        "avatar": f"{plan.avatar_key}, " + ("stored" if plan.avatar_stored else "to be made: the footage is analysed"),
+        "estimate": f"{needed['avatar']:.0f} s analysis, {sum(needed.values()):.0f} s in all, {plan.size / 1e6:.1f} MB "
+        f"(from {plan.tried} frames tried just now on this machine)",
+    }
+    lines = [f"{plan.output}: nothing written", *(f"  {name:<9}{value}" for name, value in rows.items())]
+    return "\n".join([*lines, *(f"note: {note}" for note in plan.notes)])
+
+
+def check_alone(asked: dict[str, bool]) -> None:
+    """Refuse options together that exclude each other; `asked` says which were given.
+
+    Raises:
+        OptionError: more than one was.
+    """
+    given = [name for name, was in asked.items() if was]
+    if len(given) > 1:
+        raise OptionError(f"{' and '.join(given)} exclude each other; give one of them")
 
 
 def demo(

@@ -1,16 +1,18 @@
 """Entry point of `lipwright`.
 
 Exit codes: 0 done · 1 unexpected error · 2 unusable input or option · 3 output cannot be written · 4 a part of the
-engine is missing · 130 interrupted.
+engine is missing, or `doctor` found what stops a job · 130 interrupted.
 """
 
+import io
 import signal
+import sys
 from typing import Annotated
 
 import typer
 
 from lipwright import __version__
-from lipwright.cli import avatar, dub
+from lipwright.cli import avatar, bench, doctor, dub, evaluate
 
 app = typer.Typer(
     help="Lip-sync: make a person in a video or photo say a sound.\n\n" + (__doc__ or "").partition("\n\n")[2],
@@ -19,6 +21,9 @@ app = typer.Typer(
 )
 app.command()(dub.dub)
 app.command()(dub.demo)
+app.command()(doctor.doctor)
+app.command()(bench.bench)
+app.command()(evaluate.evaluate)
 app.add_typer(avatar.app, name="avatar")
 
 
@@ -43,6 +48,9 @@ def _interrupt(*_: object) -> None:
 def main() -> None:
     """Run the command line. Being told to stop (SIGTERM) ends a job as cleanly as Ctrl-C does."""
     signal.signal(signal.SIGTERM, _interrupt)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a pipe on Windows knows few letters; a file's name may have others
+            stream.reconfigure(errors="backslashreplace")
     app()
 
 

@@ -1,6 +1,7 @@
 """Measures of one picture against another, in the mouth box; definitions in docs/evaluation.md."""
 
 from dataclasses import dataclass
+from math import ceil
 
 import cv2
 import numpy as np
@@ -8,7 +9,8 @@ import numpy as np
 from lipwright.facespace import DRIVE, LIP_BOTTOM, LIP_TOP, OUTER_RING, STABLE, eye_distance, template
 
 CROP, EYES = 160, 140.0  # the aligned crop's side, and the eye distance in it
-EYE_LINE = 38.0  # pixels of the crop under its upper edge
+EYE_LINE = -20.0  # pixels of the crop under its upper edge: from the nose to the chin, a mouth wide open fits in
+FINEST = 16  # times that a crop is drawn larger at most
 LIPS = 40  # the first 40 drive points
 LUMA = np.array((0.299, 0.587, 0.114))
 
@@ -60,9 +62,14 @@ def aligned(frame: np.ndarray, mesh: np.ndarray) -> tuple[np.ndarray, np.ndarray
     corners = place[[STABLE.index(33), STABLE.index(263)]].mean(0)
     place = (place - corners + (CROP / 2, EYE_LINE)).astype(np.float32)
     matrix, _ = cv2.estimateAffinePartial2D(mesh[list(STABLE), :2].astype(np.float32), place, method=cv2.LMEDS)
-    shrinking = np.linalg.norm(matrix[:, 0]) < 1
-    how = cv2.INTER_AREA if shrinking else cv2.INTER_CUBIC
-    return cv2.warpAffine(frame, matrix, (CROP, CROP), flags=how), mesh[:, :2] @ matrix[:, :2].T + matrix[:, 2]
+    finer = ceil(1 / max(float(np.linalg.norm(matrix[:, 0])), 1 / FINEST))  # a large face is averaged, not sampled
+    large = matrix * finer
+    large[:, 2] += (finer - 1) / 2
+    how = cv2.INTER_LINEAR if finer > 1 else cv2.INTER_CUBIC
+    crop = cv2.warpAffine(frame, large, (CROP * finer, CROP * finer), flags=how)
+    if finer > 1:
+        crop = cv2.resize(crop, (CROP, CROP), interpolation=cv2.INTER_AREA)
+    return crop, mesh[:, :2] @ matrix[:, :2].T + matrix[:, 2]
 
 
 def mouth_box(mesh: np.ndarray) -> tuple[slice, slice]:
@@ -76,19 +83,19 @@ def mouth_box(mesh: np.ndarray) -> tuple[slice, slice]:
 
 def mouth_scores(
     drawn: tuple[np.ndarray, np.ndarray], real: tuple[np.ndarray, np.ndarray], tracked: np.ndarray, target: np.ndarray
-) -> MouthScores:
-    """Score a drawn mouth.
+) -> MouthScores | None:
+    """Score a drawn mouth; None where the real one lies outside the crop.
 
     Args:
-        drawn: frame (H, W, 3) uint8 RGB, and the mesh (478, 3) of the source frame it was drawn on.
+        drawn: aligned crop (160, 160, 3) uint8 RGB, and the mesh in it (478, 2), of the drawn frame: see `aligned`.
         real: the same of the real frame.
-        tracked: (478, 3) mesh found in the drawn frame.
-        target: (68, 2) pixels, where the drive points were to be.
+        tracked: (478, 2+) mesh found in the drawn frame, frame pixels.
+        target: (68, 2) frame pixels, where the drive points were to be.
     """
-    ours, _ = aligned(*drawn)
-    theirs, mesh = aligned(*real)
-    box = mouth_box(mesh)
-    a, b = ours[box].astype(np.float64), theirs[box].astype(np.float64)
+    box = mouth_box(real[1])
+    if not real[0][box].size:
+        return None
+    a, b = drawn[0][box].astype(np.float64), real[0][box].astype(np.float64)
     return MouthScores(
         landmark_error(tracked, target),
         opening_error(tracked, target),

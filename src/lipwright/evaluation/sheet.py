@@ -34,6 +34,18 @@ def face_box(points: np.ndarray, size: tuple[int, int], reach: float = 0.75) -> 
     return int(x0), int(y0), int(x1), int(y1)
 
 
+def in_rows(upper: Sequence[np.ndarray], lower: Sequence[np.ndarray], columns: int = 6) -> list[np.ndarray]:
+    """Frames for a sheet on which every row of `upper` stands over the same row of `lower`, if there are any."""
+    if not lower:
+        return list(upper)
+    blank = np.full_like(upper[0], 255)
+    rows = []
+    for start in range(0, len(upper), columns):
+        for row in (upper[start : start + columns], lower[start : start + columns]):
+            rows += [*row, *[blank] * (columns - len(row))]
+    return rows
+
+
 def contact_sheet(frames: Sequence[np.ndarray], path: Path, *, columns: int = 6, width: int = 240) -> None:
     """Write frames as one PNG, row by row.
 

@@ -2,8 +2,6 @@
 
 import contextlib
 import os
-import threading
-from collections.abc import Iterator
 from typing import Any
 
 import cv2
@@ -12,10 +10,10 @@ import numpy as np
 from lipwright.errors import BackendError
 from lipwright.face.base import FaceTracker
 from lipwright.facespace import MESH_POINTS
+from lipwright.media.quiet import quiet
 
 SAME_FACE_IOU = 0.3
 BLANK = np.zeros((64, 64, 3), np.uint8)
-_STDERR = threading.RLock()  # two jobs in one process must not take each other's silence for the terminal
 
 
 def import_mediapipe() -> Any:  # noqa: ANN401 - mediapipe ships no types
@@ -110,22 +108,3 @@ class FaceMeshTracker(FaceTracker):
         """See `FaceTracker.close`."""
         for graph in (self._mesh, *self._detectors):
             graph.close()
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """MediaPipe's C++ side writes start-up lines straight to file descriptor 2; keep a user's terminal clean.
-
-    The lines come while a graph starts, that is with its first picture (hence the blank ones) and its first face.
-    """
-    with _STDERR, contextlib.ExitStack() as restore:
-        try:
-            saved = os.dup(2)
-        except OSError:  # a service may have closed it: nothing to keep clean
-            yield
-            return
-        restore.callback(os.close, saved)
-        restore.callback(os.dup2, saved, 2)
-        with open(os.devnull, "w") as null:  # noqa: PTH123 - a device, not a path
-            os.dup2(null.fileno(), 2)
-        yield

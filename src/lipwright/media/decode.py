@@ -22,6 +22,7 @@ class Clip:
     Attributes:
         facts: Size, rate and exact number of frames.
         colour: What the stored YUV numbers mean, for a writer that keeps the source's look.
+        notes: What the user should know of how the file was taken, one sentence each.
     """
 
     def __init__(
@@ -29,9 +30,11 @@ class Clip:
         facts: ClipFacts,
         colour: ColourTags,
         play: Callable[[Iterable[int]], Iterator[np.ndarray]],
+        notes: tuple[str, ...] = (),
     ) -> None:
         self.facts = facts
         self.colour = colour
+        self.notes = notes
         self._play = play
         self._closed = False
 
@@ -125,7 +128,7 @@ def _video_clip(path: Path, fps: Fraction | None) -> Clip:
         has_sound=reel.has_sound,
         is_photo=False,
     )
-    return Clip(facts, reel.colour, lambda order: _pictures(reel, slots, order))
+    return Clip(facts, reel.colour, lambda order: _pictures(reel, slots, order), reel.notes)
 
 
 def _pictures(reel: Reel, slots: np.ndarray, order: Iterable[int]) -> Iterator[np.ndarray]:

@@ -1,7 +1,6 @@
 """Frames and sound in, a finished file out."""
 
 import errno
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
@@ -19,6 +18,7 @@ from av.video.stream import VideoStream
 from lipwright.errors import MediaError, OptionError, OutputError, ShapeError
 from lipwright.media.colour import ColourTags, FromRgb
 from lipwright.media.options import CODECS, CONTAINERS, EncodeOptions
+from lipwright.media.partial import partial_name, remove_abandoned
 from lipwright.media.sound import SoundReader
 
 __all__ = ["ClipWriter", "EncodeOptions"]
@@ -28,7 +28,8 @@ class ClipWriter:
     """Writes a video file; use as a context manager.
 
     The file grows under a hidden name in the same folder and takes its own name when the block ends
-    without an error; otherwise it is removed, and an older file of that name stays as it was.
+    without an error; otherwise it is removed, and an older file of that name stays as it was. What a
+    killed process left of the same file is removed; of several writers at once the last to finish counts.
     Memory does not grow with length.
 
     H.264 and HEVC need even sizes: an odd width or height gains one column or row, a copy of
@@ -71,7 +72,7 @@ class ClipWriter:
         self._colour = (colour or ColourTags.standard(height)).for_writing()
         self._codec = CODECS[self._options.codec]
         self._check()
-        self._partial = _partial_name(self.path)
+        self._partial = partial_name(self.path)
         self._container: OutputContainer | None = None
         self._sound: _SoundTrack | None = None
 
@@ -145,6 +146,7 @@ class ClipWriter:
             raise OutputError(f"the folder {self.path.parent} does not exist; create it first")
         if self.path.is_dir():
             raise OutputError(f"{self.path} is a folder; give the name of a file")
+        remove_abandoned(self.path)
         if self._sound_path is not None:
             self._sound = _SoundTrack(self._sound_path)
         with self._writing():
@@ -222,9 +224,7 @@ class ClipWriter:
                 f"this PyAV has no encoder {exc}; choose another codec or install PyAV's own wheel"
             ) from exc
         except (FFmpegError, OSError) as exc:
-            full = exc.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-            reason = "the disk is full" if full else exc.strerror or type(exc).__name__
-            raise OutputError(f"cannot write {self.path}: {reason}; free some space or choose another folder") from exc
+            raise OutputError(f"cannot write {self.path}: {_reason(exc)}") from exc
 
 
 class _SoundTrack:
@@ -300,7 +300,11 @@ class _SoundTrack:
         self._container.mux(self._stream.encode(frame))
 
 
-def _partial_name(path: Path) -> Path:
-    """A hidden name beside `path`; short whatever the name's length, the same for the same name."""
-    mark = zlib.crc32(path.name.encode())
-    return path.with_name(f".{path.stem[:32]}-{mark:08x}.partial{path.suffix}")
+def _reason(exc: FFmpegError | OSError) -> str:
+    """What went wrong and what to do."""
+    if exc.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return "the disk is full; free some space or choose another folder"
+    reason = exc.strerror or type(exc).__name__
+    if isinstance(exc, PermissionError):
+        return f"{reason}; is it open in another program, or the folder read-only?"
+    return f"{reason}; choose another folder"

@@ -7,10 +7,12 @@ import numpy as np
 
 from lipwright.errors import MediaError
 from lipwright.media.probe import reading
+from lipwright.media.quiet import quiet
 
+_PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 _SIGNATURES = (
-    b"\x89PNG\r\n\x1a\n",
-    b"\xff\xd8\xff",  # JPEG
+    _PNG,
+    _JPEG,
     b"BM",
     b"II*\x00",  # TIFF, both byte orders
     b"MM\x00*",
@@ -39,10 +41,14 @@ def read_photo(path: Path) -> np.ndarray:
         MediaError: The file cannot be decoded.
     """
     with reading(path):
-        data = np.frombuffer(path.read_bytes(), np.uint8)  # cv2.imread fails on names beyond ASCII on Windows
+        stored_bytes = path.read_bytes()  # cv2.imread fails on names beyond ASCII on Windows
+    data = np.frombuffer(stored_bytes, np.uint8)
+    if _breaks_off(stored_bytes):
+        raise MediaError(f"the photo {path} is incomplete, its end is missing; copy or download it again")
     try:
-        stored = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
-        picture = cv2.imdecode(data, cv2.IMREAD_COLOR)
+        with quiet():
+            stored = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+            picture = cv2.imdecode(data, cv2.IMREAD_COLOR)
     except cv2.error as exc:  # over OpenCV's limit of 2^30 pixels
         raise MediaError(f"cannot decode the photo {path}: it is too large; scale it down") from exc
     if stored is None or picture is None:
@@ -58,3 +64,15 @@ def _on_white(stored: np.ndarray) -> np.ndarray:
     share = stored.astype(np.float32) / np.float32(top)
     alpha = share[:, :, 3:]
     return np.rint(255 * (share[:, :, :3] * alpha + 1 - alpha)).clip(0, 255).astype(np.uint8)
+
+
+def _breaks_off(data: bytes) -> bool:
+    """Whether a PNG or JPEG lacks its last mark; decoders would make the rest of the picture up."""
+    if data.startswith(_PNG):
+        return b"IEND" not in data
+    if not data.startswith(_JPEG):
+        return False
+    at = 2
+    while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] != b"\xda":  # headers; one may hold a small picture
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return b"\xff\xd9" not in data[at:]

@@ -1,10 +1,11 @@
 """What a file holds, learnt by walking its packets and decoding one frame."""
 
 import logging
+import math
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,18 +14,23 @@ import cv2
 import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
-from av.stream import Disposition
+from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from lipwright.errors import MediaError
 from lipwright.media import rates
 from lipwright.media.colour import ColourTags
+from lipwright.media.whole import how_it_breaks_off, lacks_index, understates
 
 _log = logging.getLogger(__name__)
 
 # Demuxers that take any text or bytes for pictures: a file that only they read is not media.
 _NOT_MEDIA = frozenset({"tty", "bin", "adf", "idf", "xbin"})
 _INTERLACED_ORDERS = range(2, 6)  # FFmpeg's AVFieldOrder: TT, BB, TB, BT
+# Codecs whose packets never begin with so many zeros: one that does is a hole left by an unfinished download.
+_NEVER_BLANK = frozenset({"h264", "hevc", "mpeg4", "mpeg2video", "mjpeg", "prores", "vp8", "vp9", "av1"})
+_LONGEST_PAUSE_S = 60
+_LEAST_SECONDS = 1  # of a file that breaks off; less is refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +91,7 @@ class Reel:
         interlaced: Frames hold two fields.
         colour: What the YUV numbers mean.
         has_sound: The file has a sound track.
+        notes: What the user should know of how the file was taken, one sentence each.
     """
 
     path: Path
@@ -105,6 +112,7 @@ class Reel:
     interlaced: bool
     colour: ColourTags
     has_sound: bool
+    notes: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.times)
@@ -145,7 +153,15 @@ def open_input(path: Path) -> Iterator[InputContainer]:
             raise MediaError(f"{path} is empty (0 bytes); was it copied completely?")
         # "file:" and the whitelist keep odd names and playlists from reaching other files or the
         # network.
-        container = av.open(f"file:{path}", options={"protocol_whitelist": "file"})
+        options = {"protocol_whitelist": "file"} | ({"ignore_length": "1"} if understates(path) else {})
+        try:
+            container = av.open(f"file:{path}", options=options, metadata_errors="replace")
+        except FFmpegError as exc:
+            if lacks_index(path):
+                raise MediaError(
+                    f"{path} is incomplete: the index, which stands at its end, is missing; copy or record it again"
+                ) from exc
+            raise
     with container:
         if container.format.name in _NOT_MEDIA:
             raise MediaError(f"{path} holds text, not pictures or sound; give a media file")
@@ -153,17 +169,29 @@ def open_input(path: Path) -> Iterator[InputContainer]:
 
 
 def scan(path: Path) -> Reel:
-    """Walk the packets of a video file.
+    """Walk the packets of a video file. One that breaks off ends with its last whole frame.
 
     Raises:
-        MediaError: It cannot be read, or shows no frame.
+        MediaError: It cannot be read, shows no frame, or breaks off within the first second.
     """
     with open_input(path) as container, reading(path):
         stream = find_video(container, path)
         walk = _Walk(container, stream)
         if walk.first is None:
             raise MediaError(f"no frame of {path} can be decoded; is it a finished video file?")
-        return _reel(path, container, stream, walk)
+        broken = how_it_breaks_off(path) or walk.broken
+        if broken:
+            walk.keep_whole_frames()
+        reel = _reel(path, container, stream, walk)
+    if not broken:
+        return reel
+    seconds = float(reel.end - reel.zero)
+    if seconds < _LEAST_SECONDS:
+        raise MediaError(
+            f"{path} {broken} and only {seconds:.2f} seconds of it decode, at least {_LEAST_SECONDS} is needed; "
+            f"copy or download it again"
+        )
+    return replace(reel, notes=(f"{path.name} {broken}; the {seconds:.1f} seconds that decode are used",))
 
 
 def has_video(container: InputContainer) -> bool:
@@ -182,7 +210,15 @@ def find_video(container: InputContainer, path: Path) -> VideoStream:
         if container.streams.audio:
             raise MediaError(f"{path} holds only sound; a video or photo is wanted here")
         raise MediaError(f"{path} holds no pictures; give a video or photo")
+    streams = [stream for stream in streams if knows_coding(stream)]
+    if not streams:
+        raise MediaError(f"the pictures of {path} are coded in an unknown way; convert it to H.264")
     return max(streams, key=lambda stream: stream.width * stream.height)
+
+
+def knows_coding(stream: Stream) -> bool:
+    """Whether this FFmpeg has a decoder for a stream; PyAV gives it no codec context otherwise."""
+    return stream.codec_context is not None
 
 
 class _Walk:
@@ -194,6 +230,9 @@ class _Walk:
         self.stamps: list[tuple[int | None, int | None]] = []
         self.keys: list[int] = []  # positions in `stamps`
         self.last_length: dict[int, int] = {}  # of the packet shown last: pts → duration
+        self.broken = ""  # how the file breaks off, as far as its packets tell
+        self._may_be_blank = stream.codec_context.name not in _NEVER_BLANK
+        self._whole = 0  # stamps up to the last packet that is all there
         try:
             for packet in container.demux(stream):
                 if self.first is None:
@@ -201,7 +240,21 @@ class _Walk:
                 if packet.size and not packet.is_discard and not _is_hidden(packet):
                     self._note(packet)
         except FFmpegError as exc:
-            _log.warning("%s breaks off: %s", container.name, exc.strerror)
+            self.broken = f"breaks off ({exc.strerror})"
+        if not self.broken and self._whole < len(self.stamps):
+            self.broken = f"ends in {len(self.stamps) - self._whole} frames without data"
+
+    def keep_whole_frames(self) -> None:
+        """Let the clip end before what is not all there.
+
+        Frames are stored in the order of their decoding times, which never exceed those of showing: up to the last
+        decoding time none is missing, beyond it some may be.
+        """
+        whole = self.stamps[: self._whole] or self.stamps
+        last = max((dts for _, dts in whole if dts is not None), default=math.inf)
+        kept = [place for place, (pts, _) in enumerate(whole) if pts is None or pts <= last] or [0]
+        self.keys = [kept.index(place) for place in self.keys if place in kept]
+        self.stamps = [whole[place] for place in kept]
 
     def _decode(self, packet: av.Packet) -> None:
         try:
@@ -215,6 +268,9 @@ class _Walk:
         if packet.is_keyframe:
             self.keys.append(len(self.stamps))
         self.stamps.append((packet.pts, packet.dts))
+        blank = not (self._may_be_blank or any(memoryview(packet)[:16]))
+        if not (packet.is_corrupt or blank):
+            self._whole = len(self.stamps)
         if packet.pts is not None and packet.pts > max(self.last_length, default=packet.pts - 1):
             self.last_length = {packet.pts: packet.duration or 0}
 
@@ -255,6 +311,7 @@ def _reel(path: Path, container: InputContainer, stream: VideoStream, walk: _Wal
         interlaced=frame.interlaced_frame or stream.codec_context.field_order in _INTERLACED_ORDERS,
         colour=colour,
         has_sound=bool(container.streams.audio),
+        notes=(),
     )
 
 
@@ -278,7 +335,7 @@ def _clock(container: InputContainer, stream: VideoStream, walk: _Walk) -> _Cloc
     # order.
     guessed = container.format.name == "avi" and stream.codec_context.has_b_frames
     disordered = guessed and shown == sorted(shown)
-    if len(times) < max(1, len(walk.stamps)) * 0.9 or disordered or stream.time_base is None:
+    if len(times) < max(1, len(walk.stamps)) * 0.9 or disordered or stream.time_base is None or _jumps(times, stream):
         rate = next(iter(_hints(stream)), rates.DEFAULT)
         count = max(1, len(walk.stamps))
         return _Clock(1 / rate, np.arange(count, dtype=np.int64), counted=True, last_length=1)
@@ -296,6 +353,14 @@ def _clock(container: InputContainer, stream: VideoStream, walk: _Walk) -> _Cloc
     clock.keys = np.array(sorted(starts), dtype=np.int64)
     clock.seek_to = np.array([starts[slot] for slot in sorted(starts)], dtype=np.int64)
     return clock
+
+
+def _jumps(times: np.ndarray, stream: VideoStream) -> bool:
+    """Whether a clock is broken: it leaps by more than any pause between two frames of footage."""
+    longest = float(np.diff(times).max(initial=0) * (stream.time_base or 0))
+    if longest > _LONGEST_PAUSE_S:
+        _log.warning("a frame comes %.0f seconds after the one before; frames are counted instead", longest)
+    return longest > _LONGEST_PAUSE_S
 
 
 def _hints(stream: VideoStream) -> list[Fraction]:

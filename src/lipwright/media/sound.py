@@ -14,7 +14,8 @@ from av.container import InputContainer
 from av.error import FFmpegError
 
 from lipwright.errors import MediaError, OptionError
-from lipwright.media.probe import has_video, open_input, reading, scan
+from lipwright.media.probe import has_video, knows_coding, open_input, reading, scan
+from lipwright.media.whole import how_it_breaks_off
 from lipwright.structures import Sound
 
 _log = logging.getLogger(__name__)
@@ -23,6 +24,9 @@ _log = logging.getLogger(__name__)
 _JUMP_S = Fraction(1, 20)
 # A longer gap than this is a broken clock, not a pause.
 _LONGEST_GAP_S = 600
+# Formats whose header gives the length of the sound; in others FFmpeg estimates it.
+_HEADER_TELLS = frozenset({"flac", "aiff", "w64", "caf", "wav", "mov,mp4,m4a,3gp,3g2,mj2"})
+_MUCH = Fraction(1, 20)  # share of a sound whose absence is worth a word
 
 
 def read_sound(path: Path | str, rate: int = 16000) -> Sound:
@@ -48,13 +52,9 @@ def read_sound(path: Path | str, rate: int = 16000) -> Sound:
     path = Path(path)
     heard = bytearray()  # grows in place: a list of blocks would need twice the memory at its end
     with SoundReader(path, rate) as reader:
-        for block in reader.blocks():
-            # The mean of the channels, so that a voice on one of two is not lost and none can overflow.
-            heard += block.mean(axis=0, dtype=np.float32).tobytes()
-    samples = np.frombuffer(heard, np.float32)
-    if not len(samples):
-        raise MediaError(f"the sound of {path} is empty; give a file in which something is heard")
-    return Sound(np.clip(samples, -1, 1, out=samples), rate)
+        for block in reader.mono():
+            heard += block.tobytes()
+    return Sound(np.frombuffer(heard, np.float32), rate)
 
 
 class SoundReader:
@@ -67,6 +67,7 @@ class SoundReader:
     Attributes:
         rate: Samples per second of the blocks.
         channels: 1 or 2; more are mixed down to two.
+        notes: What the user should know of how the file was taken, one sentence each; known after the last block.
 
     Raises:
         MediaError: The file cannot be read or has no sound track.
@@ -74,6 +75,7 @@ class SoundReader:
 
     def __init__(self, path: Path, rate: int | None = None) -> None:
         self._path = path
+        self.notes: list[str] = []
         self._open = ExitStack()
         try:
             container = self._open.enter_context(open_input(path))
@@ -98,7 +100,10 @@ class SoundReader:
         """The sound from time zero on; may be called once.
 
         Yields:
-            (channels, n) float32, n > 0.
+            (channels, n) float32, n > 0, every value a number.
+
+        Raises:
+            MediaError: The sound holds values that are not numbers.
         """
         given = 0  # samples handed out, dropped ones counted with a minus
         with reading(self._path):
@@ -108,10 +113,42 @@ class SoundReader:
                     if late > 0:
                         yield np.zeros((self.channels, late), np.float32)
                     given += late
+                if not np.isfinite(block).all():
+                    raise MediaError(
+                        f"{self._path} holds values that are not numbers (NaN or infinity); write it as 16-bit PCM"
+                    )
                 fresh = block[:, max(0, -given) :] if given < 0 else block
                 given += block.shape[1]
                 if fresh.shape[1]:
                     yield fresh
+        self._compare(Fraction(given, self.rate))
+
+    def mono(self) -> Generator[np.ndarray, None, None]:
+        """As `blocks`, mixed to one channel.
+
+        Yields:
+            (n,) float32 in -1..1, n > 0.
+
+        Raises:
+            MediaError: There is no sound in the track, or values that are not numbers.
+        """
+        empty = True
+        for block in self.blocks():
+            empty = False
+            # The mean of the channels, so that a voice on one of two is not lost and none can overflow.
+            yield block.mean(axis=0, dtype=np.float32).clip(-1, 1)
+        if empty:
+            raise MediaError(f"the sound of {self._path} is empty; give a file in which something is heard")
+
+    def _compare(self, heard: Fraction) -> None:
+        """Note what the header promised and the file does not hold."""
+        broken = how_it_breaks_off(self._path)
+        if not broken and self._container.format.name in _HEADER_TELLS:
+            seconds = (self._stream.duration or 0) * (self._stream.time_base or Fraction(0))
+            if heard < (1 - _MUCH) * seconds:
+                broken = f"breaks off (its header gives {float(seconds):.1f} seconds of sound)"
+        if broken:
+            self.notes.append(f"{self._path.name} {broken}; the {float(heard):.1f} seconds of sound in it are used")
 
     def _timed(self) -> Iterator[tuple[Fraction | None, np.ndarray]]:
         """Resampled blocks; the first of each unbroken run comes with its time in seconds."""
@@ -143,7 +180,7 @@ class SoundReader:
             try:
                 packet = next(packets, None)
             except FFmpegError as exc:
-                _log.warning("%s: the sound breaks off: %s", self._path.name, exc.strerror)
+                _log.info("%s: the sound breaks off: %s", self._path.name, exc.strerror)
                 return
             if packet is None:
                 return
@@ -177,6 +214,8 @@ def _find_sound(container: InputContainer, path: Path) -> AudioStream:
     stream = container.streams.best("audio")
     if not isinstance(stream, AudioStream):
         raise MediaError(f"{path} has no sound track; give a file that has one")
+    if not knows_coding(stream):
+        raise MediaError(f"the sound of {path} is coded in an unknown way; convert it to WAV")
     return stream
 
 

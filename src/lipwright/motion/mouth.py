@@ -5,6 +5,7 @@ coefficients at 50 Hz; frame i takes the two outputs around i / fps. The speech 
 to rest in pauses, and facing lip points never pass each other. Look-ahead in all: 240 ms.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -23,12 +24,26 @@ if TYPE_CHECKING:
 RATE = 100  # rows per second that the network hears
 STEP = 4  # rows per step of the network
 OUTPUTS = 50  # per second
+BANDS = 80
 PAST, FUTURE = 68, 20  # rows a step sees before and after its own
 SILENT_MEL, SILENT_ENERGY = -3.0, -6.0  # what the network hears before and after the sound
 STEPS_AT_ONCE = 1_500  # one minute
 FRAMES_AT_ONCE = 1_000
 WIDE, WIDEST = 0.18, 0.26  # opening that one frame in twenty exceeds, and the most that is made
 TOP, BOTTOM = DRIVE.index(LIP_TOP), DRIVE.index(LIP_BOTTOM)
+
+
+@dataclass(frozen=True, slots=True)
+class MouthCode:
+    """What is said, in little room.
+
+    Args:
+        coefficients: (n, 16) float32 of the mouth's shape, 50 a second, before the gate.
+        gate: (m,) float32, 100 a second: 0 where the lips rest, 1 where they speak.
+    """
+
+    coefficients: np.ndarray
+    gate: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,68 +62,112 @@ class MouthMotion:
         return cls(open_model("mouth_motion", threads=threads))
 
     def move(self, speech: SpeechFeatures, fps: Fraction, frames: int) -> MouthDrive:
+        """Every mouth for features that lie there whole."""
+        return self.drive(self.hear([speech]), fps, frames).part(range(frames))
+
+    def hear(self, pieces: Iterable[SpeechFeatures]) -> MouthCode:
+        """Turn features into mouth coefficients as they come; 4 kB a second are kept.
+
+        Args:
+            pieces: features at 100 rows per second that follow each other, any lengths.
+
+        Raises:
+            OptionError: features at another rate.
+        """
+        coefficients, gates = [], []
+        heard = np.full((PAST, BANDS + 1), SILENT_MEL, np.float32)  # beginning `PAST` rows before the next step
+        heard[:, -1] = SILENT_ENERGY
+        silence = heard[:FUTURE].copy()
+        for piece in pieces:
+            if piece.rate != RATE:
+                raise OptionError(f"mouth motion needs {RATE} speech rows a second, got {piece.rate}")
+            gates.append(piece.gate)
+            heard = np.concatenate([heard, np.column_stack([piece.mel, piece.energy])])
+            while len(heard) >= _rows(STEPS_AT_ONCE):
+                coefficients.append(self._run(heard, STEPS_AT_ONCE))
+                heard = heard[STEP * STEPS_AT_ONCE :]
+        steps = -(-(len(heard) - PAST) // STEP)
+        heard = np.concatenate([heard, silence])
+        while steps > 0:
+            some = min(steps, STEPS_AT_ONCE)
+            coefficients.append(self._run(heard, some))
+            heard, steps = heard[STEP * some :], steps - some
+        if not coefficients:
+            return MouthCode(np.zeros((0, len(mouth_shape()["basis"])), np.float32), np.zeros(0, np.float32))
+        return MouthCode(np.concatenate(coefficients), np.concatenate(gates))
+
+    def drive(self, code: MouthCode, fps: Fraction, frames: int) -> "CodedDrive":
         """One mouth per output frame; frame i is at i / fps seconds.
 
         Args:
-            speech: features at 100 rows per second, any length.
+            code: what `hear` made of the speech.
             fps: frames per second, exact.
             frames: how many; beyond the end of the speech the lips rest.
 
         Raises:
-            OptionError: features at another rate, or a frame rate or count that makes no sense.
+            OptionError: a frame rate or count that makes no sense.
         """
-        if speech.rate != RATE:
-            raise OptionError(f"mouth motion needs {RATE} speech rows a second, got {speech.rate}")
         if fps <= 0 or frames < 0:
             raise OptionError(f"cannot make {frames} frames at {fps} frames per second")
-        if frames == 0 or len(speech) == 0:
-            return MouthDrive(np.zeros((frames, *mouth_shape()["basis"].shape[1:]), np.float32))
-        coefficients = between(self.coefficients(speech), frames, fps / OUTPUTS)
-        gate = between(speech.gate[:, None], frames, fps / RATE)
-        weights, basis = gate * coefficients, mouth_shape()["basis"]
-        offsets = np.empty((frames, *basis.shape[1:]), np.float32)
-        for first in range(0, frames, FRAMES_AT_ONCE):  # the steps between need several times the room
+        return CodedDrive(code, fps, frames)
+
+    def _run(self, heard: np.ndarray, steps: int) -> np.ndarray:
+        """Coefficients of the first steps of what was heard. (n, 81) to (2 * steps, 16)."""
+        return np.asarray(self.session.run(None, {"speech": heard[None, : _rows(steps)]})[0])[0]
+
+
+@dataclass(frozen=True, slots=True)
+class CodedDrive:
+    """Mouths made from their code when they are asked for; see `lipwright.motion.base.Drive`.
+
+    Args:
+        code: what `MouthMotion.hear` made of the speech.
+        fps: frames per second.
+        frames: how many.
+    """
+
+    code: MouthCode
+    fps: Fraction
+    frames: int
+
+    def __len__(self) -> int:
+        return self.frames
+
+    def part(self, frames: range) -> MouthDrive:
+        """The mouths of consecutive output frames."""
+        gate = between(self.code.gate[:, None], frames, self.fps / RATE)
+        weights = gate * between(self.code.coefficients, frames, self.fps / OUTPUTS)
+        basis = mouth_shape()["basis"]
+        offsets = np.empty((len(frames), *basis.shape[1:]), np.float32)
+        for first in range(0, len(frames), FRAMES_AT_ONCE):  # the steps between need several times the room
             part = slice(first, first + FRAMES_AT_ONCE)
             offsets[part] = lips_apart(jaw_stops(np.tensordot(weights[part], basis, 1)))
         return MouthDrive(offsets)
 
-    def coefficients(self, speech: SpeechFeatures) -> np.ndarray:
-        """Mouth coefficients at 50 Hz over the sound, before the gate. (ceil(n / 4) * 2, 16)."""
-        steps = -(-len(speech) // STEP)
-        parts = []
-        for first in range(0, steps, STEPS_AT_ONCE):
-            last = min(first + STEPS_AT_ONCE, steps)
-            rows = _rows(speech, STEP * first - PAST, STEP * (last - 1) + FUTURE + 1)
-            parts.append(np.asarray(self.session.run(None, {"speech": rows[None]})[0])[0])
-        return np.concatenate(parts)
+
+def _rows(steps: int) -> int:
+    """Rows that so many steps see."""
+    return PAST + STEP * (steps - 1) + 1 + FUTURE
 
 
-def _rows(speech: SpeechFeatures, first: int, last: int) -> np.ndarray:
-    """Rows first..last - 1 of bands and energy, silence beyond the sound. (last - first, 81)."""
-    begin, end = max(first, 0), min(last, len(speech))
-    rows = np.full((last - first, speech.mel.shape[1] + 1), SILENT_MEL, np.float32)
-    rows[:, -1] = SILENT_ENERGY
-    rows[begin - first : end - first, :-1] = speech.mel[begin:end]
-    rows[begin - first : end - first, -1] = speech.energy[begin:end]
-    return rows
-
-
-def between(values: np.ndarray, frames: int, frames_per_value: Fraction) -> np.ndarray:
+def between(values: np.ndarray, frames: range, frames_per_value: Fraction) -> np.ndarray:
     """Values at the times of the frames, linearly; zero beyond the last value.
 
     Args:
         values: (n, C).
-        frames: how many frames.
+        frames: consecutive frames.
         frames_per_value: exact; frame i falls at value i / frames_per_value.
 
     Returns:
-        (frames, C) float32.
+        (F, C) float32.
     """
-    at = np.arange(frames, dtype=np.int64) * frames_per_value.denominator
+    at = np.arange(frames.start, frames.stop, dtype=np.int64) * frames_per_value.denominator
     low, rest = at // frames_per_value.numerator, at % frames_per_value.numerator
     part = (rest / frames_per_value.numerator).astype(np.float32)[:, None]
-    padded = np.concatenate([values, np.zeros((2, values.shape[1]), values.dtype)])
     low = np.minimum(low, len(values))
+    first, last = (int(low[0]), int(low[-1])) if len(low) else (0, 0)
+    padded = np.concatenate([values[first : last + 2], np.zeros((2, values.shape[1]), values.dtype)])
+    low -= first
     return (padded[low] * (1 - part) + padded[low + 1] * part).astype(np.float32)
 
 

@@ -23,6 +23,8 @@ class DubOptions:
         encode: codec and quality of the output.
         cache: folder for avatars; None is the user's cache folder.
         tracker: row of `lipwright.face.base.TRACKERS`.
+        still: leave a photo as it is; else its head moves a little and its eyes blink. Nothing to a video.
+        mask_debug: also write `<name>.mask<suffix>`, the result with what it was drawn by over it.
 
     Raises:
         OptionError: a value is outside its range; the sentence names the option.
@@ -35,6 +37,8 @@ class DubOptions:
     encode: EncodeOptions = field(default_factory=EncodeOptions)
     cache: Path | None = None
     tracker: str = "facemesh"
+    still: bool = False
+    mask_debug: bool = False
 
     def __post_init__(self) -> None:
         check_person(self.person)

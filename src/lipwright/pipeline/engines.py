@@ -8,7 +8,7 @@ class Engine:
     """What an engine is made of.
 
     Args:
-        features: "module:function" from `Sound` to the features its motion hears.
+        features: "module:function" from blocks of samples to the features its motion hears, piece by piece.
         sound_rate: samples per second that function wants.
         motion: row of `lipwright.motion.base.MOTIONS`.
         renderer: row of `lipwright.render.base.RENDERERS`.
@@ -24,7 +24,7 @@ class Engine:
 
 ENGINES = {
     "native": Engine(
-        features="lipwright.audio.features:listen",
+        features="lipwright.audio.features:hear",
         sound_rate=16000,
         motion="mouth",
         renderer="warp",

@@ -3,29 +3,27 @@
 import time
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from lipwright import registry
+from lipwright.alive.footage import AliveFootage
 from lipwright.avatar.analyse import analyse
 from lipwright.avatar.avatar import Avatar
 from lipwright.avatar.store import AvatarStore
 from lipwright.compose.blend import dissolve, paste
-from lipwright.errors import MediaError
 from lipwright.face.base import open_tracker
-from lipwright.media import Clip, prefetch, read_sound
-from lipwright.motion.base import MOTIONS
+from lipwright.media import Clip, prefetch
 from lipwright.pipeline.config import DubOptions
-from lipwright.pipeline.engines import ENGINES, Engine
+from lipwright.pipeline.engines import ENGINES
+from lipwright.pipeline.hearing import read_speech
 from lipwright.pipeline.plan import plan_frames
-from lipwright.pipeline.staging import Staging
+from lipwright.pipeline.staging import Aim, Staging
 from lipwright.progress import Progress, silent
 from lipwright.render.base import Patch
-from lipwright.structures import Sound
 
-SILENCE = 3e-4  # peak under which a sound says nothing: -70 dB
 AHEAD = 4  # frames in flight between two stages
 
 
@@ -38,12 +36,14 @@ class Drawn:
         source: (H, W, 3) uint8 RGB, the planned source frame; a cross-dissolve is itself the planned frame.
         frame: (H, W, 3) uint8 RGB, what an encoder is given.
         patches: what was drawn, none where the source frame shows no face, two in a cross-dissolve.
+        aims: what each of the patches was drawn by.
     """
 
     output: int
     source: np.ndarray
     frame: np.ndarray
     patches: tuple[Patch, ...]
+    aims: tuple[Aim, ...] = ()
 
     def mask(self) -> np.ndarray:
         """Where the frame may differ from its source: (H, W) float32 in 0..1, 0 = equal bit for bit."""
@@ -103,20 +103,27 @@ class Job:
     ) -> None:
         clock = clock or Clock()
         engine = ENGINES[options.engine]
-        self._clip = clip
+        self._play = clip.play
         self.notes: list[str] = []
         with clock("sound"):
-            sound = _speech(audio, engine)
+            once = options.length == "cut_off" and not clip.facts.is_photo
+            sound = read_speech(audio, engine, clip.facts.duration if once else None)
+            self.notes += [*clip.notes, *sound.notes]
         with clock("avatar"):
-            self.avatar, self.avatar_key, self.avatar_reused = load_avatar(clip, options, progress)
+            self.avatar, self.avatar_key, self.avatar_reused = load_avatar(clip, options, progress, self.notes)
         with clock("motion"):
             self.plan = plan_frames(options.length, clip.facts.frames, sound.duration, clip.facts.fps)
-            speech = registry.resolve(engine.features)(sound)
-            motion = registry.load("motion", MOTIONS, engine.motion).open()
-            drive = motion.move(speech, clip.facts.fps, len(self.plan))
+            drive = sound.motion.drive(sound.code, clip.facts.fps, len(self.plan))
         with clock("stage"):
+            if clip.facts.is_photo and not options.still:
+                self._bring_alive(clip)
             self._staging: Staging = registry.resolve(engine.stage)(self.avatar, drive, self.plan, engine.renderer)
         self.passed = 0
+
+    def _bring_alive(self, clip: Clip) -> None:
+        alive = AliveFootage(next(clip.frames()), self.avatar, clip.facts.fps, len(self.plan))
+        self._play, self.avatar = alive.play, alive.avatar
+        self.plan = replace(self.plan, source=np.arange(len(self.plan), dtype=np.int32) % alive.frames)
 
     def shots(self, outputs: Iterable[int] | None = None) -> Generator[Drawn, None, None]:
         """Draw output frames.
@@ -127,8 +134,8 @@ class Job:
         wanted = np.arange(len(self.plan)) if outputs is None else np.fromiter(outputs, np.int64)
         under = self.plan.under[wanted]
         with (
-            closing(prefetch(self._clip.play(self.plan.source[wanted].tolist()), AHEAD)) as sources,
-            closing(prefetch(self._clip.play(under[under >= 0].tolist()), AHEAD)) as fading,
+            closing(prefetch(self._play(self.plan.source[wanted].tolist()), AHEAD)) as sources,
+            closing(prefetch(self._play(under[under >= 0].tolist()), AHEAD)) as fading,
         ):
             for output, source in zip(wanted.tolist(), sources, strict=True):
                 shot = self._drawn(output, source, under=False)
@@ -141,7 +148,8 @@ class Job:
         patch = self._staging.draw(source, output, under=under)
         if patch is None:
             return Drawn(output, source, source, ())
-        return Drawn(output, source, paste(source, patch.pixels, patch.mask, patch.x, patch.y), (patch,))
+        frame = paste(source, patch.pixels, patch.mask, patch.x, patch.y)
+        return Drawn(output, source, frame, (patch,), (self._staging.aim(output, under=under),))
 
 
 def _mixed(under: Drawn, over: Drawn, weight: float) -> Drawn:
@@ -151,18 +159,28 @@ def _mixed(under: Drawn, over: Drawn, weight: float) -> Drawn:
         dissolve(under.source, over.source, weight),
         dissolve(under.frame, over.frame, weight),
         under.patches + over.patches,
+        under.aims + over.aims,
     )
 
 
-def load_avatar(clip: Clip, options: DubOptions, progress: Progress = silent) -> tuple[Avatar, str, bool]:
+def avatar_key(clip: Clip, options: DubOptions) -> str:
+    """Name in the store of this footage's analysis under these options."""
+    path, fps = clip.facts.path, str(clip.facts.fps)
+    return AvatarStore(options.cache).key(path, person=options.person, tracker=options.tracker, fps=fps)
+
+
+def load_avatar(
+    clip: Clip, options: DubOptions, progress: Progress = silent, notes: list[str] | None = None
+) -> tuple[Avatar, str, bool]:
     """The analysis of this footage, from the store or made now. Returns it, its key, and whether it was stored.
+
+    `notes` are those of `AvatarStore.get`: with them, a store that fails is no error.
 
     Raises:
         NoFaceError: the footage shows no usable face.
     """
     facts = clip.facts
-    store = AvatarStore(options.cache)
-    key = store.key(facts.path, person=options.person, tracker=options.tracker, fps=str(facts.fps))
+    key = avatar_key(clip, options)
 
     def build() -> Avatar:
         with open_tracker(options.tracker) as tracker, closing(prefetch(clip.frames(), AHEAD)) as frames:
@@ -175,12 +193,5 @@ def load_avatar(clip: Clip, options: DubOptions, progress: Progress = silent) ->
                 progress=progress,
             )
 
-    avatar, stored = store.get(key, build)
+    avatar, stored = AvatarStore(options.cache).get(key, build, notes)
     return avatar, key, stored
-
-
-def _speech(audio: Path, engine: Engine) -> Sound:
-    sound = read_sound(audio, engine.sound_rate)
-    if float(np.abs(sound.samples).max(initial=0.0)) < SILENCE:
-        raise MediaError(f"{audio} holds only silence; give a sound with speech in it")
-    return sound

@@ -12,11 +12,13 @@ class Report:
 
     Args:
         output: the file made.
+        mask_video: the second file of `DubOptions.mask_debug`, None without it.
         frames: output frames.
         fps: their exact rate.
         width, height: of the picture, pixels.
         engine, length, person: as asked for.
-        frames_without_face: output frames passed through untouched.
+        frames_without_face: output frames passed through untouched: no face in them, or one turned far away, covered,
+            smeared or a few pixels small.
         avatar_key: name of the footage's analysis in the store.
         avatar_reused: whether it was there already.
         notes: what the user should know of how the inputs were taken, one sentence each.
@@ -34,9 +36,11 @@ class Report:
     frames_without_face: int
     avatar_key: str
     avatar_reused: bool
+    mask_video: Path | None = None
     notes: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON; the rate stays exact as "30000/1001"."""
-        return asdict(self) | {"output": str(self.output), "fps": str(self.fps), "notes": list(self.notes)}
+        plain = {"output": str(self.output), "fps": str(self.fps), "notes": list(self.notes)}
+        return asdict(self) | plain | {"mask_video": str(self.mask_video) if self.mask_video else None}

@@ -2,15 +2,16 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import numpy as np
 
 from lipwright.errors import OutputError
-from lipwright.media import ClipWriter, open_clip, prefetch
+from lipwright.media import Clip, ClipWriter, open_clip, prefetch
 from lipwright.pipeline.config import DubOptions
 from lipwright.pipeline.job import AHEAD, Clock, Drawn, Job
+from lipwright.pipeline.overlay import explained
 from lipwright.pipeline.report import Report
 from lipwright.progress import Progress, silent
 
@@ -42,27 +43,26 @@ def dub(
     options = options or DubOptions()
     video, audio, output = Path(video), Path(audio), Path(output)
     check_output(output, inputs=(video, audio))
+    if options.mask_debug:
+        check_output(mask_name(output), inputs=(video, audio))
     clock = Clock()
     with open_clip(video, options.fps) as clip:
         facts = clip.facts
-        writer = ClipWriter(  # made before the analysis: a name or codec it does not take is refused at once
-            output,
-            width=facts.width,
-            height=facts.height,
-            fps=facts.fps,
-            sound=audio,
-            options=options.encode,
-            colour=clip.colour,
-        )
+        # Made before the analysis: what they refuse is refused at once.
+        result = open_writer(output, clip, audio, options)
+        mask = open_writer(mask_name(output), clip, audio, options) if options.mask_debug else None
         job = Job(clip, audio, options, progress, clock)
-        with clock("render"), writer as sink, closing(prefetch(job.shots(), AHEAD)) as shots:
+        with clock("render"), mask or nullcontext(), result, closing(prefetch(job.shots(), AHEAD)) as shots:
             for shot in shots:
-                sink.write(shot.frame)
+                result.write(shot.frame)
+                if mask is not None:
+                    mask.write(explained(shot, float(shot.output / facts.fps)))
                 if watch is not None:
                     watch(shot)
                 progress("render", shot.output + 1, len(job.plan))
     return Report(
         output=output,
+        mask_video=mask_name(output) if options.mask_debug else None,
         frames=len(job.plan),
         fps=facts.fps,
         width=facts.width,
@@ -93,6 +93,29 @@ def dub_frames(
     with open_clip(video, options.fps) as clip, closing(Job(clip, Path(audio), options, progress).shots()) as shots:
         for shot in shots:
             yield shot.frame
+
+
+def open_writer(output: Path, clip: Clip, audio: Path | None, options: DubOptions) -> ClipWriter:
+    """The writer of a job's result, not entered yet; without sound where there is no `audio`.
+
+    Raises:
+        OptionError: the output's name, size or codec is none that can be written.
+    """
+    facts = clip.facts
+    return ClipWriter(
+        output,
+        width=facts.width,
+        height=facts.height,
+        fps=facts.fps,
+        sound=audio,
+        options=options.encode,
+        colour=clip.colour,
+    )
+
+
+def mask_name(output: Path) -> Path:
+    """Where the second video of `DubOptions.mask_debug` goes."""
+    return output.with_name(f"{output.stem}.mask{output.suffix}")
 
 
 def check_output(output: Path, *, inputs: tuple[Path, ...]) -> None:

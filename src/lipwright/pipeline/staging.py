@@ -3,20 +3,37 @@
 After it, drawing a frame is a pure function of the frame and its entry here, in any order, anywhere.
 """
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from lipwright.avatar.avatar import Avatar
-from lipwright.errors import BackendError
+from lipwright.errors import BackendError, NoFaceError
+from lipwright.facespace import DRIVE, opening
+from lipwright.motion.base import Drive
 from lipwright.motion.style import speaker_style
 from lipwright.pipeline.plan import FramePlan
-from lipwright.render.bank import choose_views
+from lipwright.render.bank import Wanted, choose_views, ring_shape
 from lipwright.render.base import Patch, RenderSpec, Shot, load_renderer
-from lipwright.structures import MouthDrive
 
-AT_ONCE = 1_000  # frames
+AT_ONCE, AHEAD = 5_000, 500  # frames whose looks into the mouth are chosen together, and looked ahead at meanwhile
+BATCH = 250  # frames whose targets are made together
+LEAST_TRUST = 0.05  # in a frame that is given another mouth
 MADE_HERE = RenderSpec(drive="mouth", crop="mesh")
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What one frame's mouth is drawn by; for those who look into a job.
+
+    Args:
+        mesh: (478, 3) float32 pixels, the face as tracked on the source frame.
+        target: (N, 2) float32 pixels, where the drive points shall be.
+    """
+
+    mesh: np.ndarray
+    target: np.ndarray
 
 
 class Staging(Protocol):
@@ -31,32 +48,45 @@ class Staging(Protocol):
             under: whether `frame` is the one that dissolves away.
 
         Returns:
-            The patch, None where the source frame shows no face.
+            The patch, None where the source frame shows no face that can be given another mouth.
         """
+        ...
+
+    def aim(self, output: int, *, under: bool) -> Aim:
+        """What a frame that shows the face is drawn by; arguments as of `draw`."""
         ...
 
 
 class MouthStaging:
     """Staging of the native engine: the speaker's own neutral and range, placed on each frame's head pose.
 
+    The cavity choice is made for all frames at once, targets when a frame near them is drawn: hours of sound need no
+    room.
+
     Args:
         avatar: the person.
-        drive: one entry per output frame.
+        drive: one mouth per output frame.
         plan: source frames of the output frames.
         renderer: row of `lipwright.render.base.RENDERERS`; one that draws target points on a mesh.
 
     Raises:
         BackendError: there is no such renderer, or it needs another drive.
+        NoFaceError: there is no frame that can be given another mouth.
     """
 
-    def __init__(self, avatar: Avatar, drive: MouthDrive, plan: FramePlan, renderer: str) -> None:
+    def __init__(self, avatar: Avatar, drive: Drive, plan: FramePlan, renderer: str) -> None:
         made = load_renderer(renderer)
         if made.needs != MADE_HERE:
             raise BackendError(f"renderer {renderer!r} needs {made.needs}, this staging makes {MADE_HERE}")
-        mouths = speaker_style(avatar.mouths).mouths(drive)
-        self._over = _Layer(avatar, mouths, plan.source)
-        self._under = _Layer(avatar, mouths, plan.under)
-        self._points = avatar.track.points
+        mouths = _Mouths(avatar, drive)
+        self._over = _Layer(mouths, plan.source)
+        self._under = _Layer(mouths, plan.under)
+        if not self._over.drawn.any():
+            raise NoFaceError(
+                f"{avatar.name}: no frame can be given another mouth: the face is too small, turned too far, "
+                "smeared or covered; use footage that shows it larger and from the front"
+            )
+        self._points, self._blur = avatar.track.points, avatar.blur
         self._renderer = made(avatar.bank)
 
     def draw(self, frame: np.ndarray, output: int, *, under: bool) -> Patch | None:
@@ -64,28 +94,80 @@ class MouthStaging:
         layer = self._under if under else self._over
         if not layer.drawn[output]:
             return None
-        mesh = self._points[layer.source[output]]
-        return self._renderer.render(Shot(frame, mesh, layer.targets[output], int(layer.views[output])))
+        aim, source = self.aim(output, under=under), layer.source[output]
+        return self._renderer.render(Shot(frame, aim.mesh, aim.target, int(layer.views[output]), self._blur[source]))
+
+    def aim(self, output: int, *, under: bool) -> Aim:
+        """See `Staging.aim`."""
+        layer = self._under if under else self._over
+        return Aim(self._points[layer.source[output]], layer.target(output))
+
+
+class _Mouths:
+    """The speaker's mouths as they go onto source frames."""
+
+    def __init__(self, avatar: Avatar, drive: Drive) -> None:
+        self.avatar = avatar
+        self._drive = drive
+        self._style = speaker_style(avatar.telling)
+
+    def on(self, outputs: np.ndarray, source: np.ndarray) -> np.ndarray:
+        """Mouths of output frames, relaxed towards the source frame's own as far as that is not to be trusted.
+
+        Args:
+            outputs: (F,) increasing, close together.
+            source: (F,) their source frames, which show the face.
+
+        Returns:
+            (F, 68, 3) float32 face space.
+        """
+        first = int(outputs[0])
+        mouths = self._style.mouths(self._drive.part(range(first, int(outputs[-1]) + 1)))[outputs - first]
+        trust = self.avatar.trust[source][:, None, None]
+        return np.where(trust < 1, self.avatar.own_mouths(source) * (1 - trust) + mouths * trust, mouths)
 
 
 class _Layer:
-    """Targets and cavity views of the output frames whose source frame shows the face; zeros elsewhere."""
+    """Which output frames are drawn, with which look into the mouth, and their targets."""
 
-    def __init__(self, avatar: Avatar, mouths: np.ndarray, source: np.ndarray) -> None:
+    def __init__(self, mouths: _Mouths, source: np.ndarray) -> None:
+        avatar = mouths.avatar
         self.source = source
-        self.drawn = (source >= 0) & avatar.track.present[source]
-        self.targets = np.zeros((len(source), mouths.shape[1], 2), np.float32)
+        self.drawn = (source >= 0) & (avatar.trust[source] >= LEAST_TRUST)
         self.views = np.full(len(source), -1, np.int32)
-        if not self.drawn.any():
-            return
+        self._mouths = mouths
+        self._targets = (range(0), np.zeros((0, len(DRIVE), 2), np.float32))  # of the outputs asked for last
         outputs = np.flatnonzero(self.drawn)
-        for first in range(0, len(outputs), AT_ONCE):  # hours of sound: no more room than the result needs
-            some = outputs[first : first + AT_ONCE]
-            self.targets[some] = avatar.place(mouths[some], source[some])
-        shown = source[outputs]
-        starts = _starts(outputs, shown, np.cumsum(avatar.track.cuts))
-        seen = mouths if self.drawn.all() else mouths[outputs]
-        self.views[outputs] = choose_views(avatar.bank, seen, avatar.angles(shown), starts)
+        starts = _starts(outputs, source[outputs], np.cumsum(avatar.track.cuts)) if len(outputs) else self.drawn[:0]
+        before = -1
+        for first in range(0, len(outputs), AT_ONCE):
+            some = slice(first, first + AT_ONCE + AHEAD)
+            chosen = choose_views(avatar.bank, self._wanted(outputs[some], starts[some]), before)[:AT_ONCE]
+            self.views[outputs[first : first + AT_ONCE]] = chosen
+            before = int(chosen[-1])
+
+    def target(self, output: int) -> np.ndarray:
+        """Where a drawn frame's drive points shall be. (68, 2) float32 pixels."""
+        known, targets = self._targets
+        if output not in known:
+            known = range(output - output % BATCH, min(output - output % BATCH + BATCH, len(self.source)))
+            targets = np.zeros((len(known), len(DRIVE), 2), np.float32)
+            some = known.start + np.flatnonzero(self.drawn[known.start : known.stop])
+            shown = self.source[some]
+            targets[some - known.start] = self._mouths.avatar.place(self._mouths.on(some, shown), shown)
+            self._targets = known, targets
+        return targets[output - known.start]
+
+    def _wanted(self, outputs: np.ndarray, starts: np.ndarray) -> Wanted:
+        avatar, shown = self._mouths.avatar, self.source[outputs]
+        parts = [self._mouths.on(outputs[i : i + BATCH], shown[i : i + BATCH]) for i in range(0, len(outputs), BATCH)]
+        return Wanted(
+            rings=np.concatenate([ring_shape(part) for part in parts]),
+            openings=np.concatenate([opening(part) for part in parts]),
+            angles=avatar.angles(shown),
+            blurs=avatar.blur[shown],
+            starts=starts,
+        )
 
 
 def _starts(outputs: np.ndarray, shown: np.ndarray, shots: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 Built once per avatar; the choice which entry serves which output frame is made in the plan, along the whole clip.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import cv2
@@ -16,6 +17,7 @@ TONE_POINTS = (205, 425, 200, 199, 182, 406, 202, 422, 165, 391)
 """Skin around the mouth, where a frame's colour and light are read."""
 
 INNER_IN_DRIVE = tuple(DRIVE.index(point) for point in INNER_RING)
+RING = (len(INNER_RING), 2)  # shape of what `ring_shape` makes of one mouth
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +29,14 @@ class MouthView:
         mesh: (478, 2) float32, the frame's mesh in crop pixels.
         tone: (3,) float32 mean skin colour around the mouth, RGB 0..255.
         opening: eye distances.
+        blur: (2,) float32 along x and y, eye distances.
     """
 
     pixels: np.ndarray
     mesh: np.ndarray
     tone: np.ndarray
     opening: float
+    blur: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ class MouthBank:
         angles: (B, 3) float32 yaw, pitch, roll, radians.
         meshes: (B, 478, 2) float32, mesh in crop pixels.
         tones: (B, 3) float32 RGB.
+        blurs: (B, 2) float32 standard deviation of the blur along x and y, eye distances.
         pictures: B JPEG images.
     """
 
@@ -55,6 +60,7 @@ class MouthBank:
     angles: np.ndarray
     meshes: np.ndarray
     tones: np.ndarray
+    blurs: np.ndarray
     pictures: list[bytes] = field(repr=False)
 
     def __len__(self) -> int:
@@ -65,7 +71,7 @@ class MouthBank:
         picture = cv2.imdecode(np.frombuffer(self.pictures[entry], np.uint8), cv2.IMREAD_COLOR)
         inside = _inside(self.meshes[entry], picture.shape[:2])
         pixels = np.dstack([cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), inside])
-        return MouthView(pixels, self.meshes[entry], self.tones[entry], float(self.openings[entry]))
+        return MouthView(pixels, self.meshes[entry], self.tones[entry], float(self.openings[entry]), self.blurs[entry])
 
 
 def _inside(mesh: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
@@ -114,8 +120,14 @@ def skin_tone(frame: np.ndarray, mesh: np.ndarray) -> np.ndarray:
     return np.mean(colours, axis=0).astype(np.float32) if colours else np.full(3, 128, np.float32)
 
 
-def build_bank(
-    frames: np.ndarray, meshes: np.ndarray, face: np.ndarray, angles: np.ndarray, cuts: list[tuple], tones: np.ndarray
+def build_bank(  # noqa: PLR0913 - one array for each thing a choice looks at
+    frames: np.ndarray,
+    meshes: np.ndarray,
+    face: np.ndarray,
+    angles: np.ndarray,
+    cuts: list[tuple],
+    tones: np.ndarray,
+    blurs: np.ndarray,
 ) -> MouthBank:
     """Put the bank together once the meshes are smoothed.
 
@@ -126,6 +138,7 @@ def build_bank(
         angles: (K, 3) radians.
         cuts: K results of `cut_mouth`.
         tones: (K, 3).
+        blurs: (K, 2) eye distances.
 
     Returns:
         The entries whose mouth is open.
@@ -142,6 +155,7 @@ def build_bank(
         angles=angles[keep].astype(np.float32),
         meshes=((meshes[keep, :, :2] - places[:, None, :2] + 0.5) * scale - 0.5).astype(np.float32),
         tones=tones[keep].astype(np.float32),
+        blurs=blurs[keep].astype(np.float32),
         pictures=[cuts[i][0] for i in keep],
     )
 
@@ -152,44 +166,72 @@ def ring_shape(face: np.ndarray) -> np.ndarray:
     return (ring - ring.mean(1, keepdims=True)).astype(np.float32)
 
 
-def choose_views(bank: MouthBank, face: np.ndarray, angles: np.ndarray, starts: np.ndarray) -> np.ndarray:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Mouths that want a look inside, in the order they are shown.
+
+    Args:
+        rings: (F, 20, 2) float32 their inner lips, see `ring_shape`.
+        openings: (F,) float32 eye distances.
+        angles: (F, 3) float32 head pose of the frames they are drawn on, radians.
+        blurs: (F, 2) float32 blur of these frames, eye distances.
+        starts: (F,) bool; no step cost into these frames (cuts).
+    """
+
+    rings: np.ndarray
+    openings: np.ndarray
+    angles: np.ndarray
+    blurs: np.ndarray
+    starts: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rings)
+
+
+def choose_views(bank: MouthBank, wanted: Wanted, after: int = -1) -> np.ndarray:
     """Which bank entry fills which output frame's mouth: the cheapest path along time (Viterbi 1967).
 
     Cost of an entry: mean distance of the inner lip rings + 0.3 × difference in opening (twice when the entry is the
-    less open one) + a little for another head pose. Cost of a step between consecutive output frames: 0.001 per
-    source frame of jump, capped at 0.02. All in eye distances.
+    less open one) + a little for another head pose + by how much it is more blurred than the frame. Cost of a step
+    between consecutive output frames: 0.001 per source frame of jump, capped at 0.02. All in eye distances.
 
     Args:
         bank: B entries.
-        face: (F, 68, 3) target drive points in face space.
-        angles: (F, 3) head pose of the frames they are drawn on.
-        starts: (F,) bool; no step cost into these frames (cuts).
+        wanted: F mouths.
+        after: the entry shown before the first of them, -1 for none.
 
     Returns:
         (F,) int32 entries, -1 everywhere for an empty bank.
     """
-    if not len(bank) or not len(face):
-        return np.full(len(face), -1, np.int32)
-    back = np.empty((len(face), len(bank)), np.int16)
+    if not len(bank) or not len(wanted):
+        return np.full(len(wanted), -1, np.int32)
+    back = np.empty((len(wanted), len(bank)), np.int16)
     total = np.zeros(len(bank), np.float32)
-    entries = np.arange(len(bank), dtype=np.int32)
-    rings = ring_shape(face)
-    openings = opening(face)
-    for t in range(len(face)):
-        if t and not starts[t]:
+    if after >= 0:
+        total[np.arange(len(bank)) != after] = np.inf
+    for t, cost in enumerate(_costs(bank, wanted)):
+        if not wanted.starts[t] and (t or after >= 0):
             total, back[t] = _step(total, bank.frames)
         else:
-            back[t] = entries[int(np.argmin(total))]
+            back[t] = int(np.argmin(total))
             total = np.full_like(total, total.min())
-        lack = openings[t] - bank.openings
-        total = total + np.linalg.norm(rings[t] - bank.shapes, axis=2).mean(1)
-        total += np.where(lack > 0, 0.6 * lack, -0.3 * lack) + 0.05 * np.abs(angles[t] - bank.angles).sum(1)
+        total = total + cost
         total -= total.min()
-    path = np.empty(len(face), np.int32)
+    path = np.empty(len(wanted), np.int32)
     path[-1] = int(np.argmin(total))
-    for t in range(len(face) - 1, 0, -1):
+    for t in range(len(wanted) - 1, 0, -1):
         path[t - 1] = back[t, path[t]]
     return path
+
+
+def _costs(bank: MouthBank, wanted: Wanted) -> Iterator[np.ndarray]:
+    """What each entry costs in each frame, jumps left out. F times (B,) float32, eye distances."""
+    view_blurs, blurs = bank.blurs.max(1), wanted.blurs.max(1)
+    for t in range(len(wanted)):
+        lack = wanted.openings[t] - bank.openings
+        cost = np.linalg.norm(wanted.rings[t] - bank.shapes, axis=2).mean(1)
+        cost += np.where(lack > 0, 0.6 * lack, -0.3 * lack) + 0.05 * np.abs(wanted.angles[t] - bank.angles).sum(1)
+        yield cost + np.maximum(view_blurs - blurs[t], 0)
 
 
 JUMP_COST, JUMP_CAP = 0.001, 0.02

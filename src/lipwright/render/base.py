@@ -1,6 +1,6 @@
 """What a renderer is, and the table of those there are."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -54,12 +54,14 @@ class Shot:
         mesh: (478, 3) float32 pixels, its face.
         target: (68, 2) float32 pixels, where the drive points shall be.
         view: entry of the mouth bank, -1 for none.
+        blur: (2,) float32 standard deviation of the frame's blur along x and y, eye distances; sharp by default.
     """
 
     frame: np.ndarray
     mesh: np.ndarray
     target: np.ndarray
     view: int
+    blur: np.ndarray = field(default_factory=lambda: np.zeros(2, np.float32))
 
 
 class Renderer(Protocol):

@@ -14,6 +14,8 @@ from lipwright.facespace import INNER_RING, NOSE_BASE, STABLE, triangles
 from lipwright.render.bank import MouthView
 from lipwright.render.mesh import STRIP, sampling_map
 
+LEAST_BLUR = 0.3  # pixels; under it nobody sees the difference
+UNSURE = 0.006  # eye distances: blur is not measured to less
 CLOSED = 0.006  # eye distances; under it there is nothing to fill
 THROAT = np.array((0.26, 0.11, 0.11), np.float32)  # of the skin's colour
 TONGUE = np.array((0.30, 0.10, 0.11), np.float32)
@@ -29,11 +31,13 @@ class Mouth:
         mesh: (478, 2) float32 the frame's own mesh, pixels.
         target: (478, 2) float32 the mesh after the warp.
         tone: (3,) float32 skin colour around the mouth, RGB.
+        blur: (2,) float32 standard deviation of the frame's blur along x and y, eye distances.
     """
 
     mesh: np.ndarray
     target: np.ndarray
     tone: np.ndarray
+    blur: np.ndarray
 
 
 def fill_cavity(canvas: np.ndarray, origin: tuple[int, int], mouth: Mouth, view: MouthView | None) -> None:
@@ -50,7 +54,7 @@ def fill_cavity(canvas: np.ndarray, origin: tuple[int, int], mouth: Mouth, view:
     down, gap = _axis(mouth.target)
     if gap < CLOSED * eyes:
         return
-    soft = max(0.6, 0.008 * eyes)
+    soft = max(0.6, 0.008 * eyes, float(mouth.blur.mean()) * eyes)  # as soft as the frame's own edges
     pad = int(3 * soft) + 2
     x0, y0 = np.maximum(np.floor(ring.min(0)).astype(int) - pad, 0)
     x1, y1 = np.minimum(np.ceil(ring.max(0)).astype(int) + pad, canvas.shape[1::-1])
@@ -63,9 +67,18 @@ def fill_cavity(canvas: np.ndarray, origin: tuple[int, int], mouth: Mouth, view:
     drawn = _made(mouth.tone, inside, depth)
     if view is not None:
         _lay_view(drawn, mouth, view, origin + corner)
+        _soften(drawn, mouth.blur, view.blur, eyes)
     # Just opening: let the cavity come in with the first half percent instead of popping up.
     weight = inside[..., None] * min(1.0, (gap / eyes - CLOSED) / CLOSED)
     area[:] = np.clip(area + (drawn - area) * weight + 0.5, 0, 255).astype(np.uint8)
+
+
+def _soften(drawn: np.ndarray, blur: np.ndarray, has: np.ndarray, eyes: float) -> None:
+    """Blur a sharper look to a frame's own blur, in place. (H, W, 3) float32; (2,) each, eye distances."""
+    lacks = np.sqrt(np.maximum(np.square(blur) - np.square(has) - UNSURE**2, 0)) * eyes
+    if lacks.max() >= LEAST_BLUR:
+        across, along = np.maximum(lacks, 0.1)
+        drawn[:] = cv2.GaussianBlur(drawn, (0, 0), float(across), sigmaY=float(along), borderType=cv2.BORDER_REPLICATE)
 
 
 def _axis(mesh: np.ndarray) -> tuple[np.ndarray, float]:

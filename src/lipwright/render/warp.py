@@ -41,7 +41,7 @@ class WarpRenderer:
         corner = np.array((x, y))
         maps = sampling_map(source, moved - corner, ringed_triangles(), mask.shape, corner)
         pixels = cv2.remap(shot.frame, *maps, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-        mouth = Mouth(mesh, moved[: len(mesh)], skin_tone(shot.frame, mesh))
+        mouth = Mouth(mesh, moved[: len(mesh)], skin_tone(shot.frame, mesh), shot.blur)
         fill_cavity(pixels, (x, y), mouth, self._look(shot.view))
         return Patch(x, y, pixels, mask)
 

@@ -56,7 +56,7 @@ def network_predictor(folder: Path) -> Predictor:
     basis = session.shape["basis"]
 
     def predict(speech: SpeechFeatures) -> np.ndarray:
-        coefficients = MouthMotion(session).coefficients(speech)  # pyright: ignore
+        coefficients = MouthMotion(session).hear([speech]).coefficients  # pyright: ignore
         at = np.arange(len(speech)) / 2
         low = np.minimum(at.astype(int), len(coefficients) - 1)
         high = np.minimum(low + 1, len(coefficients) - 1)

@@ -44,3 +44,28 @@ def test_changes_are_told_apart_per_40_ms() -> None:
     still, moving = curves.changes(curve, silent, ~silent, fps=50.0)
     np.testing.assert_allclose(still, [0.2])
     np.testing.assert_allclose(moving, [2.0, 2.0])
+
+
+def test_frames_without_a_face_keep_their_place_in_time() -> None:
+    real = wave()
+    made = np.roll(real, 3) + 5
+    made[::4] = np.nan
+    assert curves.lag_of([(made, real)]) == 3
+    seen = curves.both_seen((made, real))
+    assert [len(part) for part in seen] == [150, 150]
+    assert not np.isnan(seen[0]).any()
+
+
+def test_the_interval_of_a_median_is_over_people() -> None:
+    values = np.random.default_rng(1).normal(5, 1, 100)
+    low, high = curves.bootstrap_median(values.tolist())
+    assert low < np.median(values) < high
+    # 1.96 standard errors of a median, 1.253 sigma / sqrt(n), to each side
+    assert high - low == pytest.approx(2 * 1.96 * 1.253 / 10, rel=0.4)
+    assert curves.bootstrap_median([2.0, 2.0, 2.0]) == (2, 2)
+
+
+def test_rest_is_pooled_over_clips() -> None:
+    pairs = [(np.array([1.0]), np.array([4.0, 4.0])), (np.array([]), np.array([1.0, 1.0]))]
+    assert curves.rest_ratio(pairs) == pytest.approx(1 / 2.5)
+    assert np.isnan(curves.rest_ratio(pairs[1:]))

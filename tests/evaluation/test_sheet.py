@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from lipwright.errors import OutputError
-from lipwright.evaluation.sheet import contact_sheet, face_box, spread
+from lipwright.evaluation.sheet import contact_sheet, face_box, in_rows, spread
 
 
 @pytest.mark.parametrize(("total", "count"), [(1, 18), (5, 18), (18, 18), (180, 18), (19, 18), (7, 1), (3, 2)])
@@ -36,3 +36,10 @@ def test_a_sheet_shows_all_frames_in_rows(tmp_path):
 def test_a_sheet_that_cannot_be_written_is_one_sentence(tmp_path):
     with pytest.raises(OutputError, match="cannot be written"):
         contact_sheet([np.zeros((4, 4, 3), np.uint8)], tmp_path / "none" / "sheet.png")
+
+
+def test_rows_stand_over_rows():
+    upper, lower = ([np.full((2, 2, 3), base + n, np.uint8) for n in range(5)] for base in (0, 100))
+    order = [int(frame[0, 0, 0]) for frame in in_rows(upper, lower, columns=3)]
+    assert order == [0, 1, 2, 100, 101, 102, 3, 4, 255, 103, 104, 255]
+    assert in_rows(upper, [], columns=3) == upper

@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+
+from lipwright.errors import InputError
+from lipwright.evaluation.phones import Phone, closures, read_phones
+
+
+@pytest.mark.parametrize("label", ["m", "B", "P", "b0", "pʰ", "mː", " M "])
+def test_labials(label):
+    assert Phone(0, 1, label).closes_lips
+
+
+@pytest.mark.parametrize("label", ["n", "v", "AH0", "mb", "", "sil"])
+def test_other_phones(label):
+    assert not Phone(0, 1, label).closes_lips
+
+
+def test_closures_within_one_frame_of_the_phone():
+    opening = np.full(50, 0.1)
+    opening[[10, 30]] = 0.014
+    phones = [
+        Phone(0.44, 0.48, "b"),  # frame 10 is at 0.4 s, one frame before
+        Phone(1.25, 1.30, "p"),  # frame 30 is at 1.2 s, more than one frame before
+        Phone(0.40, 0.44, "k"),
+        Phone(9.0, 9.1, "m"),  # after the end
+    ]
+    assert closures(phones, opening, 25.0) == (1, 2)
+
+
+def test_lips_that_do_not_close_far_enough():
+    assert closures([Phone(0, 1, "m")], np.full(25, 0.016), 25.0) == (0, 1)
+    assert closures([Phone(0, 1, "m")], np.full(25, 0.015), 25.0) == (1, 1)
+    assert closures([Phone(0, 1, "m")], np.full(25, np.nan), 25.0) == (0, 0)
+
+
+def test_a_table_of_phones(tmp_path):
+    path = tmp_path / "phones.csv"
+    path.write_text("\ufeffstart_s,end_s,phone\n0.5,0.75,B\n", encoding="utf-8")
+    assert read_phones(path) == [Phone(0.5, 0.75, "B")]
+
+
+@pytest.mark.parametrize(
+    "text", ["start,end,phone\n0,1,b\n", "start_s,end_s,phone\na,1,b\n", "start_s,end_s,phone\n1\n"]
+)
+def test_a_table_that_is_none_is_one_sentence(tmp_path, text):
+    path = tmp_path / "phones.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match="start_s, end_s"):
+        read_phones(path)
