@@ -10,6 +10,7 @@ import pytest
 import synth
 from pictures import noisy, panned
 
+from lipwright import DubOptions
 from lipwright.avatar.analyse import analyse
 from lipwright.example import portrait as portrait_file
 from lipwright.example import speech as speech_file
@@ -25,6 +26,20 @@ def cache(tmp_path_factory, monkeypatch):
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("LIPWRIGHT_CACHE", str(folder))
     return folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """An empty folder for outputs."""
+    made = tmp_path / "out"
+    made.mkdir()
+    return made
+
+
+@pytest.fixture(scope="session")
+def quick(tmp_path_factory):
+    """Options of a job that is not about the analysis: small files, avatars shared by the tests."""
+    return DubOptions(encode=EncodeOptions(preset="ultrafast", crf=23), cache=tmp_path_factory.mktemp("shared cache"))
 
 
 @pytest.fixture(scope="session")

@@ -32,14 +32,6 @@ QUICK = ("--preset", "ultrafast", "--crf", "30")
 RATE = 16_000
 
 
-@pytest.fixture
-def folder(tmp_path):
-    """An empty folder for outputs."""
-    made = tmp_path / "out"
-    made.mkdir()
-    return made
-
-
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
     """A cache for jobs that are not about the cache."""

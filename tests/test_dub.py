@@ -25,20 +25,6 @@ from lipwright.pipeline import job as job_module
 FAST = EncodeOptions(preset="ultrafast", crf=23)
 
 
-@pytest.fixture
-def folder(tmp_path):
-    """An empty folder for outputs."""
-    made = tmp_path / "out"
-    made.mkdir()
-    return made
-
-
-@pytest.fixture(scope="session")
-def quick(tmp_path_factory):
-    """Options of a job that is not about the analysis: small files, avatars shared by the tests."""
-    return DubOptions(encode=FAST, cache=tmp_path_factory.mktemp("shared cache"))
-
-
 def everything(folder: Path):
     return {p.relative_to(folder).as_posix(): p.stat().st_size for p in folder.rglob("*")}
 

@@ -34,20 +34,6 @@ FAST = EncodeOptions(preset="ultrafast", crf=23)
 WIDTH = 3 * (CELL + GAP)
 
 
-@pytest.fixture
-def folder(tmp_path):
-    """An empty folder for outputs."""
-    made = tmp_path / "out"
-    made.mkdir()
-    return made
-
-
-@pytest.fixture(scope="module")
-def quick(tmp_path_factory):
-    """Options with avatars shared by the tests."""
-    return DubOptions(encode=FAST, cache=tmp_path_factory.mktemp("shared cache"))
-
-
 @pytest.fixture(autouse=True)
 def patient(monkeypatch):
     """A busy machine must not shorten a trial."""
