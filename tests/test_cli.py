@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 import lipwright
 from lipwright.cli.arguments import parse_fps
-from lipwright.cli.main import app
+from lipwright.cli.main import app, main
 from lipwright.errors import OptionError
 from lipwright.example import portrait as portrait_file
 from lipwright.example import speech as speech_file
@@ -225,6 +225,38 @@ def test_rates_are_exact(text, rate):
 def test_what_is_no_rate_is_refused(text):
     with pytest.raises(OptionError, match="--fps"):
         parse_fps(text)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("dub", "--video", "a.mp4"), "Missing option '--audio'"),
+        (("dub", "--video", "a", "--audio", "b", "-o", "c.mp4", "--crf", "fine"), "Invalid value for '--crf'"),
+        (("dub", "--loud"), "No such option: --loud"),
+        (("dubb",), "No such command 'dubb'"),
+    ],
+)
+def test_a_wrong_command_line_is_told_in_json_too(words, sentence, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["lipwright", *words, "--json"])
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    out, err = capsys.readouterr()
+    told = json.loads(out)
+    assert (ended.value.code, told["exit_code"]) == (2, 2)
+    assert told["error"].startswith(sentence)
+    assert err == f"lipwright: {told['error']}\n"
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_json_keeps_the_exit_code(fails, monkeypatch, capsys, tmp_path):
+    words = ["dub", "--video", "none.mp4", "--audio", "none.wav", "-o", "a.mp4"] if fails else ["avatar", "list"]
+    monkeypatch.setattr(sys, "argv", ["lipwright", *words, "--json"])
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == (2 if fails else 0)
+    json.loads(capsys.readouterr().out)
 
 
 class TestProcesses:

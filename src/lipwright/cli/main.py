@@ -5,6 +5,7 @@ engine is missing, or `doctor` found what stops a job · 130 interrupted.
 """
 
 import io
+import json
 import signal
 import sys
 from typing import Annotated
@@ -13,6 +14,7 @@ import typer
 
 from lipwright import __version__
 from lipwright.cli import avatar, bench, doctor, dub, evaluate
+from lipwright.errors import OptionError
 
 app = typer.Typer(
     help="Lip-sync: make a person in a video or photo say a sound.\n\n" + (__doc__ or "").partition("\n\n")[2],
@@ -51,7 +53,23 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a pipe on Windows knows few letters; a file's name may have others
             stream.reconfigure(errors="backslashreplace")
+    if "--json" in sys.argv[1:]:
+        sys.exit(_run_for_programs())
     app()
+
+
+def _run_for_programs() -> int:
+    """As `app()`, but what is wrong with the command line is told in JSON too. Returns the exit code."""
+    try:
+        return app(standalone_mode=False) or 0
+    except Exception as exc:
+        told = getattr(exc, "format_message", None)  # Typer does not export the class of its usage errors
+        if told is None:
+            raise
+        code = int(getattr(exc, "exit_code", OptionError.exit_code))
+        print(json.dumps({"error": told(), "exit_code": code}))
+        print(f"lipwright: {told()}", file=sys.stderr)
+        return code
 
 
 if __name__ == "__main__":
