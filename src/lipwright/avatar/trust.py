@@ -32,6 +32,7 @@ USUAL = np.array((5.0, 2.5, 2.5), np.float32)  # CIELAB: added to it
 BRIEF = 5  # frames: changes of skin shorter than half of it do not count
 GOOD = 0.5  # trust from which a frame tells what the person looks like
 REACH = 3  # frames to each side over which trust falls and rises
+PARTS = 8  # in which points are compared
 FEWEST = 12  # frames without which nobody can tell what is usual
 
 
@@ -41,7 +42,7 @@ class Glance:
 
     Args:
         blur: (2,) float32 standard deviation of the blur along x and y beyond `NATURAL`, eye distances.
-        skin: (N, 3) float32 CIELAB colours around the mouth, less the light on the upper face.
+        skin: (N, 3) float16 CIELAB colours around the mouth, less the light on the upper face.
     """
 
     blur: np.ndarray
@@ -89,7 +90,7 @@ def _skin(crop: np.ndarray, points: np.ndarray) -> np.ndarray:
     at = points[lower + upper]
     seen = cv2.remap(smooth, at[None, :, 0], at[None, :, 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     colours = cv2.cvtColor(seen.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)[0]
-    return colours[: len(lower)] - np.median(colours[len(lower) :], axis=0)
+    return (colours[: len(lower)] - np.median(colours[len(lower) :], axis=0)).astype(np.float16)
 
 
 @cache
@@ -147,9 +148,12 @@ def _changed(skin: np.ndarray) -> np.ndarray:
     """Share of the points around the mouth whose colour is not what it usually is. (K, N, 3) to (K,)."""
     if len(skin) < FEWEST:
         return np.zeros(len(skin))
-    away = np.abs(skin - np.median(skin, axis=0))
-    usual = SPREAD * np.quantile(away, STEADIEST, axis=0) + USUAL
-    share = (np.linalg.norm(away / usual, axis=2) > STRANGE).mean(1)
+    strange = np.zeros(len(skin), np.int32)
+    for few in np.array_split(skin, PARTS, axis=1):  # of hours of footage not all at once
+        away = np.abs(few - np.median(few, axis=0)).astype(np.float32)
+        usual = SPREAD * np.quantile(away, STEADIEST, axis=0) + USUAL
+        strange += (np.linalg.norm(away / usual, axis=2) > STRANGE).sum(1)
+    share = strange / skin.shape[1]
     # A mouth torn open shades a cheek for a frame or two; what comes before a mouth stays longer.
     around = np.pad(share, BRIEF // 2, mode="edge")
     return np.median(np.lib.stride_tricks.sliding_window_view(around, BRIEF), axis=1)
