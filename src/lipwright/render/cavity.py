@@ -1,7 +1,6 @@
 """Teeth, tongue and dark between the target lips.
 
-A look into the person's own mouth is laid under the lips. What it does not cover is made: dark, a little lighter where
-a tongue lies.
+A look into the person's own mouth is laid under the lips. What it does not cover is made, see `lipwright.render.made`.
 """
 
 from dataclasses import dataclass
@@ -12,13 +11,15 @@ import numpy as np
 
 from lipwright.facespace import INNER_RING, NOSE_BASE, STABLE, triangles
 from lipwright.render.bank import MouthView
+from lipwright.render.made import made_mouth
 from lipwright.render.mesh import STRIP, sampling_map
 
 LEAST_BLUR = 0.3  # pixels; under it nobody sees the difference
 UNSURE = 0.006  # eye distances: blur is not measured to less
+MADE_BLUR = np.full(2, 0.004, np.float32)  # eye distances: what is made is never quite sharp
+WHOLE = (0.55, 0.8)  # of the wanted opening: a look less open is fixed to the skull, a more open one to the lips
+SLIT = (0.030, 0.050)  # eye distances: looks into a mouth less open show lip and shadow, more open ones teeth
 CLOSED = 0.006  # eye distances; under it there is nothing to fill
-THROAT = np.array((0.26, 0.11, 0.11), np.float32)  # of the skin's colour
-TONGUE = np.array((0.30, 0.10, 0.11), np.float32)
 TONE_GAIN = (0.6, 1.45)
 UPPER_MIDDLE, LOWER_MIDDLE = (82, 13, 312), (87, 14, 317)
 
@@ -51,7 +52,7 @@ def fill_cavity(canvas: np.ndarray, origin: tuple[int, int], mouth: Mouth, view:
     """
     ring = mouth.target[list(INNER_RING)] - origin
     eyes = float(np.linalg.norm(mouth.mesh[33] - mouth.mesh[263]))
-    down, gap = _axis(mouth.target)
+    _, gap = _axis(mouth.target)
     if gap < CLOSED * eyes:
         return
     soft = max(0.6, 0.008 * eyes, float(mouth.blur.mean()) * eyes)  # as soft as the frame's own edges
@@ -63,14 +64,43 @@ def fill_cavity(canvas: np.ndarray, origin: tuple[int, int], mouth: Mouth, view:
     corner = np.array((x0, y0), np.float32)
     area = canvas[y0:y1, x0:x1]
     inside = _soft_polygon(ring - corner, area.shape[:2], soft)
-    depth = _depth(mouth.target, origin + corner, area.shape[:2], down, gap)
-    drawn = _made(mouth.tone, inside, depth)
-    if view is not None:
-        _lay_view(drawn, mouth, view, origin + corner)
-        _soften(drawn, mouth.blur, view.blur, eyes)
+    drawn = _between(mouth, view, origin + corner, area.shape[:2], eyes)
+    # Under the rim of the lips it is a little darker all round.
+    if view is None:
+        drawn *= (0.86 + 0.14 * _ramp(inside, 0.5, 1.0))[..., None]
     # Just opening: let the cavity come in with the first half percent instead of popping up.
     weight = inside[..., None] * min(1.0, (gap / eyes - CLOSED) / CLOSED)
     area[:] = np.clip(area + (drawn - area) * weight + 0.5, 0, 255).astype(np.uint8)
+
+
+def _between(
+    mouth: Mouth, view: MouthView | None, origin: np.ndarray, size: tuple[int, ...], eyes: float
+) -> np.ndarray:
+    """What lies between the lips of an area, made and looked up. (H, W, 3) float32."""
+    # A look that covers a part has the upper teeth: a second row is not drawn behind it.
+    slit = 1.0 if view is None else _slit(mouth, view)
+    if view is not None and _reach(mouth, view) >= WHOLE[1]:
+        drawn = np.zeros((*size, 3), np.float32)  # all of it is about to be covered
+    else:
+        drawn = made_mouth(mouth.mesh, mouth.target, mouth.tone, origin, size, upper=slit)
+        _soften(drawn, mouth.blur, MADE_BLUR, eyes)
+    if view is not None:
+        _lay_view(drawn, mouth, view, origin, 1 - slit)
+        _soften(drawn, mouth.blur, view.blur, eyes)
+    return drawn
+
+
+def _slit(mouth: Mouth, view: MouthView) -> float:
+    """1 for a look through lips hardly parted into a mouth that is to be wide open: it knows of no teeth. Else 0."""
+    open_in_view = float(_ramp(np.array(view.opening), *SLIT))
+    return (1 - open_in_view) * (1 - float(_ramp(np.array(_reach(mouth, view)), 0.3, 0.6)))
+
+
+def _reach(mouth: Mouth, view: MouthView) -> float:
+    """How far open the view is, of what the target wants."""
+    _, gap = _axis(mouth.target)
+    _, gap_view = _axis(view.mesh)
+    return gap_view / max(gap * float(np.sqrt(abs(np.linalg.det(_turn(mouth.mesh, view.mesh))))), 1e-6)
 
 
 def _soften(drawn: np.ndarray, blur: np.ndarray, has: np.ndarray, eyes: float) -> None:
@@ -95,41 +125,24 @@ def _soft_polygon(ring: np.ndarray, size: tuple[int, ...], soft: float) -> np.nd
     return cv2.GaussianBlur(mask, (0, 0), soft).astype(np.float32) / 255
 
 
-def _depth(target: np.ndarray, origin: np.ndarray, size: tuple[int, ...], down: np.ndarray, gap: float) -> np.ndarray:
-    """0 at the upper inner lip, 1 at the lower, measured in the middle of the mouth. (H, W) float32."""
-    top = target[list(UPPER_MIDDLE)].mean(0) - origin
-    x, y = np.arange(size[1], dtype=np.float32), np.arange(size[0], dtype=np.float32)[:, None]
-    return np.clip(((x - top[0]) * down[0] + (y - top[1]) * down[1]) / gap, 0, 1)
-
-
-def _made(tone: np.ndarray, inside: np.ndarray, depth: np.ndarray) -> np.ndarray:
-    """A plain mouth: throat, a hint of tongue below, shade under the rim. (H, W, 3) float32 RGB."""
-    shade = 0.55 + 0.45 * _ramp(inside, 0.5, 1.0)
-    colour = THROAT + TONGUE * (_ramp(depth, 0.45, 1.0) ** 2)[..., None]
-    return colour * tone * shade[..., None]
-
-
 def _ramp(values: np.ndarray, low: float, high: float) -> np.ndarray:
     """Smooth step from 0 at `low` to 1 at `high`."""
     t = np.clip((values - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
 
-def _lay_view(drawn: np.ndarray, mouth: Mouth, view: MouthView, origin: np.ndarray) -> None:
+def _lay_view(drawn: np.ndarray, mouth: Mouth, view: MouthView, origin: np.ndarray, share: float) -> None:
     """Lay the look into the mouth over the made one, in place.
 
     About as open as the target: stretched a little to fit the lips. Much less open: fixed to the skull, its teeth in
-    their own size, the made mouth showing beneath them.
+    their own size, the made mouth showing beneath them; of this only a share in 0..1 is laid.
     """
     turn = _turn(mouth.mesh, view.mesh)
-    _, gap = _axis(mouth.target)
-    _, gap_view = _axis(view.mesh)
-    reach = gap_view / max(gap * float(np.sqrt(abs(np.linalg.det(turn)))), 1e-6)
-    whole = float(_ramp(np.array(reach), 0.55, 0.8))
+    whole = float(_ramp(np.array(_reach(mouth, view)), *WHOLE))
     gain = np.clip(mouth.tone / np.maximum(view.tone, 1), *TONE_GAIN)
     if whole < 1:
         colour, inside = _look(view, _skull_map(turn, mouth, view, origin, drawn.shape[:2]))
-        drawn += (colour * gain - drawn) * inside[..., None]
+        drawn += (colour * gain - drawn) * (share * inside)[..., None]
     if whole > 0:
         away = np.full(2, -1e4)  # beyond the lips there is nothing to show
         fitted = sampling_map(view.mesh, mouth.target - origin, _mouth_triangles(), drawn.shape[:2], away)
