@@ -62,10 +62,13 @@ def front(face):
 
 
 class TestUpperRow:
-    @pytest.mark.parametrize(("by", "lift"), [(0.14, 0.03), (0.22, 0.03), (0.18, 0.06)])
-    def test_it_stays_with_the_skull(self, face, by, lift):
+    def test_it_stays_with_the_skull(self, face):
         x, rows, y = front(face)
-        assert edge_row(made(face, opened(face, by, lift)), x, rows) == pytest.approx(y, abs=2.5)
+        ends = [
+            edge_row(made(face, opened(face, *lips)), x, rows) for lips in ((0.14, 0.03), (0.22, 0.03), (0.18, 0.06))
+        ]
+        assert max(ends) - min(ends) <= 1
+        assert np.mean(ends) == pytest.approx(y, abs=2.5)  # its edge is rounded
 
     def test_gaps_between_teeth_do_not_move(self, face):
         _, _, y = front(face)
