@@ -7,14 +7,12 @@ import pytest
 from lipwright.facespace import DRIVE, FACE_OVAL, INNER_RING, MESH_POINTS, eye_distance, open_face
 from lipwright.render.mesh import (
     ANCHORS,
-    LIP_INSIDE,
     UNDER_LIP,
     part_lips,
     ringed_triangles,
     sampling_map,
     settle,
     spread_matrix,
-    tuck,
     unfold,
     with_ring,
 )
@@ -199,27 +197,3 @@ def test_triangles_outside_the_area_do_no_harm():
     assert (here == x + 7).sum() == 900 - (here == x).sum()
     nothing, _ = sampling_map(source, source - 1e4, corners, (30, 30), np.zeros(2))
     np.testing.assert_array_equal(nothing, np.broadcast_to(x, (30, 30)))
-
-
-def mouth_at(gap):
-    """A frontal face whose facing inner lip points are this far apart, in eye distances. (478, 2) pixels."""
-    face = open_face()[:, :2] * 200
-    for lower, upper in PAIRS:
-        middle = (face[lower] + face[upper]) / 2
-        half = np.array((0, 100 * gap))
-        face[lower], face[upper] = middle + half, middle - half
-    return face.astype(np.float32)
-
-
-def test_a_closing_mouth_takes_its_inner_edge_into_the_lip():
-    tracked = mouth_at(0.2)
-    edge, inside = LIP_INSIDE.T
-    np.testing.assert_array_equal(tuck(tracked, tracked), tracked)
-    np.testing.assert_array_equal(tuck(tracked, mouth_at(0.3)), tracked)  # an opening one keeps it
-    moved = tuck(tracked, mouth_at(0.0)) - tracked
-    assert (np.delete(moved, edge, axis=0) == 0).all()
-    steps = np.linalg.norm(moved[edge], axis=1)
-    assert (steps <= 0.0101 * eye_distance(tracked)).all()
-    assert (steps < np.linalg.norm(tracked[inside] - tracked[edge], axis=1)).all()
-    assert np.median(steps) > 0.005 * eye_distance(tracked)
-    np.testing.assert_allclose(tuck(tracked, mouth_at(0.175)) - tracked, moved / 2, atol=0.01)

@@ -80,32 +80,6 @@ UNDER_LIP = np.array([(61, 57, 212, 214), (146, 43, 202, 210), (91, 106, 204, 21
 """Columns of mesh points from the lower lip to the chin. FaceMesh refines lips with a second network and leaves the
 two rows under them to the first: with the mouth wide open or pursed these end up on or inside the lip."""
 
-LIP_INSIDE = np.array([(95, 96), (88, 89), (178, 179), (87, 86), (14, 15), (317, 316), (402, 403), (318, 319),
-                       (324, 325), (191, 183), (80, 42), (81, 41), (82, 38), (13, 12), (312, 268), (311, 271),
-                       (310, 272), (415, 407)])  # fmt: skip
-"""The lips' inner edge, lower and then upper from corner to corner, each with its neighbour inside the lip."""
-
-TUCK, TUCK_MOST = 0.010, 0.7  # how far the edge is taken in: eye distances, and at most that share of the way
-CLOSING = 0.05  # eye distances by which a mouth closes, from which the edge is taken in whole
-
-
-def tuck(mesh: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Take the lips' inner edge a little into the lip as far as a mouth is to close. (478, 2) each to (478, 2).
-
-    Tracked edges lie on the teeth by a pixel or two; lips that meet there would show a thin white line.
-    """
-    eyes = float(np.linalg.norm(mesh[33] - mesh[263]))
-    lower, upper = LIP_INSIDE[:9, 0], LIP_INSIDE[9:, 0]
-    closes = np.linalg.norm(mesh[lower] - mesh[upper], axis=1) - np.linalg.norm(target[lower] - target[upper], axis=1)
-    share = np.tile(np.clip(closes / (CLOSING * eyes), 0, 1), 2)[:, None]
-    edge, inside = LIP_INSIDE.T
-    way = mesh[inside] - mesh[edge]
-    length = np.maximum(np.linalg.norm(way, axis=1, keepdims=True), 1e-6)
-    out = mesh.copy()
-    out[edge] += share * way * np.minimum(TUCK * eyes / length, TUCK_MOST)
-    return out
-
-
 LIP_RIM = 0.06  # eye distances of skin that move with the lip; what lies below is stretched or squeezed
 
 

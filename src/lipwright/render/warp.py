@@ -9,16 +9,7 @@ from lipwright.facespace import DRIVE, FACE_OVAL
 from lipwright.render.bank import MouthBank, MouthView, skin_tone
 from lipwright.render.base import Patch, RenderSpec, Shot
 from lipwright.render.cavity import Mouth, fill_cavity
-from lipwright.render.mesh import (
-    part_lips,
-    ringed_triangles,
-    sampling_map,
-    settle,
-    spread_matrix,
-    tuck,
-    unfold,
-    with_ring,
-)
+from lipwright.render.mesh import part_lips, ringed_triangles, sampling_map, settle, spread_matrix, unfold, with_ring
 
 LOWER_OVAL = tuple(FACE_OVAL[8:29])  # from one ear lobe round the chin to the other
 BRIDGE = (116, 50, 5, 280, 345)  # the mask's upper edge: cheekbones and nose, where nothing moves
@@ -44,9 +35,8 @@ class WarpRenderer:
         tracked = shot.mesh[:, :2]
         target = tracked + spread_matrix() @ (shot.target - tracked[list(DRIVE)])
         mesh = settle(tracked)
-        wanted = settle(part_lips(target))
-        source = with_ring(tuck(mesh, wanted), mesh)
-        moved = unfold(source, with_ring(wanted, mesh))
+        source = with_ring(mesh, mesh)
+        moved = unfold(source, with_ring(settle(part_lips(target)), mesh))
         (x, y), mask = face_mask(source, moved, shot.frame.shape[:2])
         corner = np.array((x, y))
         maps = sampling_map(source, moved - corner, ringed_triangles(), mask.shape, corner)
