@@ -177,5 +177,5 @@ def summary(report: Report) -> str:
     """One line about a finished job."""
     line = f"{report.output}: {report.frames} frames at {float(report.fps):.5g} fps, {report.width}×{report.height}"
     if report.frames_without_face:
-        line += f"; {report.frames_without_face} without a usable face were left as they are"
+        line += f"; {report.frames_without_face} show no usable mouth and were left as they are"
     return "\n".join([line, *(f"note: {note}" for note in report.notes)])

@@ -1,9 +1,10 @@
 """A mouth made by rule, for faces whose own was never seen open.
 
-Throat, tongue, a row of teeth fixed to the jaw and one fixed to the skull, in the light of this face. The numbers were
-read off training clips: the line of closed lips from the tracks of 24 people; the edge of the upper teeth by eye, from
-the 14 of them who show it (frame at the 97th percentile of opening, laid on one another by nose base and eye distance,
-ticks of 0.02 drawn in); colours as shares of the skin's around the mouth from 25.
+Throat, tongue, a row of teeth fixed to the jaw and one fixed to the skull, in the light of this face. Read off
+training clips: the line of closed lips from the tracks of 24 people; the edge of the upper teeth by eye, from the 14 of
+them who show it (frame at the 97th percentile of opening, laid on one another by nose base and eye distance, ticks of
+0.02 drawn in); the throat's share of the skin's colour from 25. How much of the lower row is seen, the tongue and the
+enamel's course with the skin's lightness were chosen by looking at training and other clips.
 """
 
 from dataclasses import dataclass
