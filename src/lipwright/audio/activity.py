@@ -4,12 +4,12 @@ All levels are dB over full scale of the energy of 40 ms, at 100 steps per secon
 i / 100 s. A step is *quiet* when its energy lies 30 dB under the running speech level, or within a
 few dB of the lowest energy heard lately (as long as that is well under the speech), or when the
 energy has not changed for a second: hum, fans and hiss do that, voices do not. Digital silence is
-always quiet. The level follows peaks at once and sinks slowly; all of it runs forward only, so live
+always quiet, and so is what begins a sound until it is loud or rises well over its own floor. The level follows peaks at once and sinks slowly; all of it runs forward only, so live
 and offline use agree.
 
 Lips rest in pauses of at least 160 ms: shorter ones are stop consonants and breaths between words.
-They begin to close 30 ms before the sound ends. Deciding that needs 240 ms of look-ahead, within the
-250 ms that the motion is allowed.
+They begin to close 40 ms before the sound ends. Deciding that needs 250 ms of look-ahead, all that the
+motion is allowed.
 """
 
 from dataclasses import dataclass, field
@@ -20,6 +20,8 @@ from lipwright.audio.mel import HOP, STEPS_PER_SECOND, steps
 
 SILENCE_DB = -90.0
 FIRST_LEVEL_DB = -35.0  # what speech is taken for until it was heard
+CERTAIN_DB, RISE_DB = -38.0, 12.0  # what begins a sound is speech over the first, or so far over its own floor
+FADED_STEPS = 3  # the beginning of a file may be faded in: nobody's floor
 LOWEST_LEVEL_DB = -65.0
 LEVEL_SINKS_DB = 2.0 / STEPS_PER_SECOND  # per step that is not quiet
 LEVEL_RESTS_DB = 0.5 / STEPS_PER_SECOND  # per quiet step
@@ -33,8 +35,8 @@ OVER_NOISE_DB, NOISE_UNDER_LEVEL_DB = 3.0, 10.0  # near noise once heard, and we
 
 SHORTEST_PAUSE = 16  # steps
 SHORTEST_SPEECH = 4
-CLOSE_LEAD, CLOSE_STEPS = 3, 11  # lips begin to close 30 ms before the sound ends, rest 80 ms after
-OPEN_STEPS = 8  # and begin to open 80 ms before it starts
+CLOSE_LEAD, CLOSE_STEPS = 4, 9  # lips begin to close 40 ms before the sound ends, rest 50 ms after
+OPEN_STEPS = 12  # and begin to open 120 ms before it starts, as people do
 
 
 def energy_db(samples: np.ndarray) -> np.ndarray:
@@ -54,6 +56,8 @@ class LevelMeter:
     level: float = FIRST_LEVEL_DB
     floor: float | None = None
     noise: float = SILENCE_DB
+    age: int = 0
+    started: bool = False
     recent: np.ndarray = field(default_factory=lambda: np.full(STEADY_STEPS - 1, np.inf, np.float32))
 
     def follow(self, energy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -63,14 +67,18 @@ class LevelMeter:
         steady = self._steady(energy)
         for i, now in enumerate(energy.tolist()):
             noise = now if steady[i] else noise
-            floor = now if floor is None else min(floor + FLOOR_RISES_DB, now)
+            faded = self.age + i < FADED_STEPS
+            floor = now if floor is None or faded else min(floor + FLOOR_RISES_DB, now)
             over_floor = min(floor + OVER_FLOOR_DB, level - FLOOR_UNDER_LEVEL_DB)
             over_noise = min(noise + OVER_NOISE_DB, level - NOISE_UNDER_LEVEL_DB)
             is_quiet = now < max(level - QUIET_DB, over_floor, over_noise, SILENCE_DB + 1) or bool(steady[i])
+            if not self.started:  # a loud recording's noise may be as loud as speech is taken for
+                is_quiet = is_quiet or now < (CERTAIN_DB if faded else min(CERTAIN_DB, floor + RISE_DB))
+                self.started = not is_quiet
             sinks = LEVEL_RESTS_DB if is_quiet else LEVEL_SINKS_DB
             level = max(level - sinks, now, LOWEST_LEVEL_DB)
             levels[i], quiet[i] = level, is_quiet
-        self.level, self.floor, self.noise = level, floor, noise
+        self.level, self.floor, self.noise, self.age = level, floor, noise, self.age + len(energy)
         return levels, quiet
 
     def _steady(self, energy: np.ndarray) -> np.ndarray:
@@ -90,8 +98,8 @@ def speech_gate(quiet: np.ndarray) -> np.ndarray:
         quiet: (n,) bool, per step.
 
     Returns:
-        (n,) float32: 1 in speech and in pauses under 160 ms, 0 in longer pauses; it falls from 30 ms
-        before the pause to 80 ms into it and rises over the last 80 ms before the next sound. The
+        (n,) float32: 1 in speech and in pauses under 160 ms, 0 in longer pauses; it falls from 40 ms
+        before the pause to 50 ms into it and rises over the last 120 ms before the next sound. The
         sound counts as quiet before its start and after its end.
     """
     if len(quiet) == 0:

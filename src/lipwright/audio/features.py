@@ -69,7 +69,7 @@ def listen(sound: Sound) -> SpeechFeatures:
     """Speech features of a whole sound (16 kHz), 100 per second.
 
     The same as hearing it live: normalisation runs forward only; the furthest a row looks ahead is
-    20 ms for `mel` and `energy`, 240 ms for `gate`.
+    20 ms for `mel` and `energy`, 250 ms for `gate`.
 
     Raises:
         OptionError: the sound has another rate.

@@ -2,7 +2,7 @@
 
 A small network (see `models/mouth_motion.md`) hears 680 ms back and 200 ms ahead and gives mouth
 coefficients at 50 Hz; frame i takes the two outputs around i / fps. The speech gate brings the lips
-to rest in pauses, and facing lip points never pass each other. Look-ahead in all: 240 ms.
+to rest in pauses, and facing lip points never pass each other. Look-ahead in all: 250 ms.
 """
 
 from collections.abc import Iterable
