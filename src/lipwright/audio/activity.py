@@ -36,7 +36,7 @@ OVER_NOISE_DB, NOISE_UNDER_LEVEL_DB = 3.0, 10.0  # near noise once heard, and we
 SHORTEST_PAUSE = 16  # steps
 SHORTEST_SPEECH = 4
 CLOSE_LEAD, CLOSE_STEPS = 4, 9  # lips begin to close 40 ms before the sound ends, rest 50 ms after
-OPEN_STEPS = 12  # and begin to open 120 ms before it starts, as people do
+OPEN_STEPS = 10  # and begin to open 100 ms before it starts, as people do
 
 
 def energy_db(samples: np.ndarray) -> np.ndarray:
@@ -99,7 +99,7 @@ def speech_gate(quiet: np.ndarray) -> np.ndarray:
 
     Returns:
         (n,) float32: 1 in speech and in pauses under 160 ms, 0 in longer pauses; it falls from 40 ms
-        before the pause to 50 ms into it and rises over the last 120 ms before the next sound. The
+        before the pause to 50 ms into it and rises over the last 100 ms before the next sound. The
         sound counts as quiet before its start and after its end.
     """
     if len(quiet) == 0:
