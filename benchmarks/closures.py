@@ -3,22 +3,20 @@
     python benchmarks/closures.py [--checkpoint FOLDER] [--english FILE_OR_FOLDER ...] [--grid DIR]
 
 Synthetic speech with known phones (eSpeak NG in ten languages, Flite if it is installed) and, where PocketSphinx is
-installed, real English that it recognises and aligns (`--english`: sound files; `--grid`: the motion set's folder, whose
-GRID sentences follow a small grammar). A closure is an opening of 1.5 % of the eye distance or less within one frame of
-the phone, at 25 frames per second; opening and width are those of an average face with this drive.
+installed, real English that it recognises and aligns (`--english`: sound files; `--grid`: the motion set's folder,
+whose GRID sentences follow a small grammar). A closure is an opening of 1.5 % of the eye distance or less within one
+frame of the phone, at 25 frames per second; opening and width are those of an average face with this drive.
 """
 
 import argparse
 import csv
 import re
 import shutil
-import subprocess
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -66,7 +64,7 @@ class Spoken:
 
 def synthetic() -> Iterator[Spoken]:
     """Every text in three eSpeak voices, the English ones in Flite's too."""
-    from lipwright.training.speech import Synthesiser
+    from lipwright.training.speech import Synthesiser, flite
 
     engine = Synthesiser()
     for language, text in TEXTS.items():
@@ -76,22 +74,8 @@ def synthetic() -> Iterator[Spoken]:
     if shutil.which("flite"):
         for voice in ("kal16", "awb", "rms", "slt"):
             for language in ("en-us", "en-gb"):
-                yield flite(TEXTS[language], voice)
-
-
-def flite(text: str, voice: str) -> Spoken:
-    """One text in one of Flite's voices; it prints the end of each segment."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder, "said.wav")
-        printed = subprocess.run(
-            ["flite", "-psdur", "-voice", voice, "-t", text, "-o", str(path)], capture_output=True, text=True, check=True
-        ).stdout
-        samples = read_sound(path, RATE).samples
-    phones, start = [], 0.0
-    for name, end in re.findall(r"([a-z]+):([0-9.]+)", printed):
-        phones.append((name, start, float(end)))
-        start = float(end)
-    return Spoken(f"flite {voice}", samples, phones)
+                said = flite(TEXTS[language], voice)
+                yield Spoken(f"flite {voice}", said.samples, [(n[:1], s, e) for n, s, e in said.phones])
 
 
 class Aligner:
@@ -177,6 +161,9 @@ def measure(spoken: Iterator[Spoken], motion: MouthMotion) -> dict[str, dict[str
     return found
 
 
+HEADER = "group | closed on m b p | 90th % | open on f v | on a | a closed | wider on u o w | on i e (% of eyes)"
+
+
 def line(name: str, kinds: dict[str, list[tuple[float, float]]]) -> str:
     """One group's row of the table."""
     lips = np.array([least for least, _ in kinds["mbp"]] or [np.nan])
@@ -205,11 +192,10 @@ def main() -> None:
         found |= measure(english(options.english), motion)
     if options.grid:
         found |= measure(grid(options.grid), motion)
-    print("group            | closed on m b p | 90th % | open on f v | on a | a closed | wider on u o w | on i e (% of eyes)")
-    pools = {"espeak": "espeak", "flite": "flite", "real": "real"}
+    print(HEADER)
     for name, kinds in found.items():
         print(line(name, kinds))
-    for pool in pools:
+    for pool in ("espeak", "flite", "real"):
         merged: dict[str, list[tuple[float, float]]] = defaultdict(list)
         for name, kinds in found.items():
             if name.startswith(pool):

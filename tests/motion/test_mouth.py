@@ -8,7 +8,7 @@ from lipwright.errors import OptionError
 from lipwright.facespace import DRIVE
 from lipwright.motion import mouth
 from lipwright.motion.base import MOTIONS
-from lipwright.motion.mouth import MouthCode, MouthMotion, between
+from lipwright.motion.mouth import CodedDrive, MouthCode, MouthMotion, between
 from lipwright.motion.style import LOWER, UPPER, mouth_shape
 from lipwright.registry import load
 from lipwright.structures import Sound, SpeechFeatures
@@ -158,10 +158,24 @@ def test_requests_that_make_no_sense_are_refused(motion: MouthMotion) -> None:
 
 
 def test_parts_of_a_drive_are_the_whole(motion: MouthMotion) -> None:
-    code = MouthCode(np.random.default_rng(0).normal(0, 1, (100, 16)).astype(np.float32), np.ones(200, np.float32))
+    rng = np.random.default_rng(0)
+    code = MouthCode(
+        rng.normal(0, 1, (100, 16)).astype(np.float32), rng.uniform(0, 1, 100).astype("f4"), np.ones(200, np.float32)
+    )
     drive = motion.drive(code, Fraction(30000, 1001), 90)
     whole = drive.part(range(90)).offsets
     assert len(drive) == len(whole) == 90
     assert np.abs(whole[60:]).max() == 0  # beyond the sound
     parts = [drive.part(range(first, min(first + 7, 90))).offsets for first in range(0, 90, 7)]
     np.testing.assert_array_equal(np.concatenate(parts), whole)
+
+
+def test_a_sure_closure_shuts_the_lips_and_a_doubtful_one_does_not() -> None:
+    coefficients, opening_up = np.zeros((50, 16), np.float32), mouth_shape()["opening_direction"]
+    coefficients[:] = 0.1 * mouth_shape()["basis"].reshape(16, -1) @ opening_up.ravel()
+    closure = np.zeros(50, np.float32)
+    closure[20:23], closure[40] = 0.9, 0.3
+    code = MouthCode(coefficients, closure, np.ones(100, np.float32))
+    gap = opens(CodedDrive(code, Fraction(50), 50).part(range(50)).offsets)
+    assert gap[[10, 19, 40, 45]].min() > 0.05
+    assert gap[20:24].max() < 0.02  # one more: frames may fall beside a short closure

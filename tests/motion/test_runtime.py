@@ -25,7 +25,7 @@ def test_the_motion_model_is_small_and_says_what_it_takes() -> None:
     assert runtime.cards()["mouth_motion"].bytes < 5_000_000
     session = runtime.open_model("mouth_motion")
     assert [(x.name, x.shape[2]) for x in session.get_inputs()] == [("speech", 81)]
-    assert [x.name for x in session.get_outputs()] == ["coefficients"]
+    assert [x.name for x in session.get_outputs()] == ["coefficients", "closure"]
 
 
 def test_an_unknown_model_lists_the_known() -> None:

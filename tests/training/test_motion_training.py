@@ -13,9 +13,10 @@ onnxruntime = pytest.importorskip("onnxruntime")
 from lipwright.facespace import DRIVE, opening  # noqa: E402
 from lipwright.training import export, motion  # noqa: E402
 from lipwright.training.clips import TalkingClip, load, save  # noqa: E402
-from lipwright.training.dataset import Batches, disturb, examples_of  # noqa: E402
+from lipwright.training.dataset import UNSURE, Batches, closed_lips, examples_of  # noqa: E402
 from lipwright.training.network import FUTURE, INPUTS, PAST, STRIDE, MotionNet, rows_for  # noqa: E402
 from lipwright.training.shape import mirror_of, mirrored  # noqa: E402
+from lipwright.training.sounds import disturb, no_voice  # noqa: E402
 
 pytestmark = pytest.mark.torch
 RATE = 16_000
@@ -126,7 +127,7 @@ def test_batches_line_up_sound_and_mouth(clips: list[TalkingClip], recipe: motio
     rng = np.random.default_rng(0)
     examples = examples_of(clips, shape, recipe.shares, variants=1, rng=rng)
     rows, targets, mask = Batches(examples, 8, 30, rng).draw()
-    assert (rows.shape, targets.shape, mask.shape) == ((8, rows_for(30), 81), (8, 60, 4), (8, 60))
+    assert (rows.shape, targets.shape, mask.shape) == ((8, rows_for(30), 81), (8, 60, 5), (8, 60))
     energy = rows[:, PAST : PAST + 30 * STRIDE : STRIDE // 2, -1]
     known = mask > 0
     assert np.corrcoef(energy[known], np.abs(targets[..., 0][known]))[0, 1] > 0.4
@@ -138,6 +139,21 @@ def test_disturbed_sound_keeps_its_length() -> None:
     loud, prefix = disturb(sound, sound[:1_000], rng)
     assert (len(loud), len(prefix), loud.dtype) == (5_000, 1_000, np.float32)
     assert np.abs(loud).max() <= 1
+
+
+def test_closed_lips_are_told_from_open_ones_and_the_rest_is_left_open(clips: list[TalkingClip]) -> None:
+    clip = clips[0]
+    opens, closed = opening(clip.drive), closed_lips(clip)
+    assert set(np.unique(closed)) <= {0, UNSURE, 1}
+    assert opens[closed == 1].max() < opens[closed == 0].min()
+
+
+def test_sounds_that_are_no_voice_are_sounds() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(12):
+        made = no_voice(8_000, rng)
+        assert made.dtype == np.float32
+        assert 0.005 < np.abs(made).max() <= 0.51
 
 
 def test_two_steps_of_training_and_the_export_agree(
@@ -155,9 +171,11 @@ def test_two_steps_of_training_and_the_export_agree(
     for steps in (1, 7):
         rows = torch.randn(2, rows_for(steps), INPUTS)
         with torch.inference_mode():
-            wanted = model(rows).numpy()
-        got = session.run(None, {"speech": rows.numpy()})[0]
-        np.testing.assert_allclose(got, wanted, atol=1e-5)
+            wanted = model(rows)
+        got = session.run(None, {"speech": rows.numpy()})
+        assert [part.shape for part in got] == [(2, 2 * steps, 4), (2, 2 * steps)]
+        for made, expected in zip(got, wanted, strict=True):
+            np.testing.assert_allclose(made, expected.numpy(), atol=1e-5)
 
 
 def test_training_is_repeatable(clips: list[TalkingClip], recipe: motion.Recipe) -> None:

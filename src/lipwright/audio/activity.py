@@ -4,8 +4,9 @@ All levels are dB over full scale of the energy of 40 ms, at 100 steps per secon
 i / 100 s. A step is *quiet* when its energy lies 30 dB under the running speech level, or within a
 few dB of the lowest energy heard lately (as long as that is well under the speech), or when the
 energy has not changed for a second: hum, fans and hiss do that, voices do not. Digital silence is
-always quiet, and so is what begins a sound until it is loud or rises well over its own floor. The level follows peaks at once and sinks slowly; all of it runs forward only, so live
-and offline use agree.
+always quiet, and so is what begins a sound until it is loud or rises well over its own floor. The
+level follows peaks at once and sinks slowly; all of it runs forward only, so live and offline use
+agree.
 
 Lips rest in pauses of at least 160 ms: shorter ones are stop consonants and breaths between words.
 They begin to close 40 ms before the sound ends. Deciding that needs 250 ms of look-ahead, all that the

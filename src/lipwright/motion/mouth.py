@@ -1,12 +1,13 @@
 """The native engine's motion: speech features to lip, jaw and cheek points, one mouth per frame.
 
 A small network (see `models/mouth_motion.md`) hears 680 ms back and 200 ms ahead and gives mouth
-coefficients at 50 Hz; frame i takes the two outputs around i / fps. The speech gate brings the lips
-to rest in pauses, and facing lip points never pass each other. Look-ahead in all: 250 ms.
+coefficients at 50 Hz and how surely the lips are closed; frame i takes the two outputs around i / fps.
+Where they surely are, they are drawn together; the speech gate brings them to rest in pauses, and facing
+lip points never pass each other. Look-ahead in all: 250 ms.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ SILENT_MEL, SILENT_ENERGY = -3.0, -6.0  # what the network hears before and afte
 STEPS_AT_ONCE = 1_500  # one minute
 FRAMES_AT_ONCE = 1_000
 WIDE, WIDEST = 0.18, 0.26  # opening that one frame in twenty exceeds, and the most that is made
+DOUBT, SURE = 0.35, 0.65  # of a closure
 TOP, BOTTOM = DRIVE.index(LIP_TOP), DRIVE.index(LIP_BOTTOM)
 
 
@@ -39,10 +41,12 @@ class MouthCode:
 
     Args:
         coefficients: (n, 16) float32 of the mouth's shape, 50 a second, before the gate.
+        closure: (n,) float32, how surely the lips are closed, 0 to 1, 50 a second.
         gate: (m,) float32, 100 a second: 0 where the lips rest, 1 where they speak.
     """
 
     coefficients: np.ndarray
+    closure: np.ndarray
     gate: np.ndarray
 
 
@@ -74,7 +78,7 @@ class MouthMotion:
         Raises:
             OptionError: features at another rate.
         """
-        coefficients, gates = [], []
+        mouths, gates = [], []
         heard = np.full((PAST, BANDS + 1), SILENT_MEL, np.float32)  # beginning `PAST` rows before the next step
         heard[:, -1] = SILENT_ENERGY
         silence = heard[:FUTURE].copy()
@@ -84,17 +88,19 @@ class MouthMotion:
             gates.append(piece.gate)
             heard = np.concatenate([heard, np.column_stack([piece.mel, piece.energy])])
             while len(heard) >= _rows(STEPS_AT_ONCE):
-                coefficients.append(self._run(heard, STEPS_AT_ONCE))
+                mouths.append(self._run(heard, STEPS_AT_ONCE))
                 heard = heard[STEP * STEPS_AT_ONCE :]
         steps = -(-(len(heard) - PAST) // STEP)
         heard = np.concatenate([heard, silence])
         while steps > 0:
             some = min(steps, STEPS_AT_ONCE)
-            coefficients.append(self._run(heard, some))
+            mouths.append(self._run(heard, some))
             heard, steps = heard[STEP * some :], steps - some
-        if not coefficients:
-            return MouthCode(np.zeros((0, len(mouth_shape()["basis"])), np.float32), np.zeros(0, np.float32))
-        return MouthCode(np.concatenate(coefficients), np.concatenate(gates))
+        if not mouths:
+            nothing = np.zeros(0, np.float32)
+            return MouthCode(np.zeros((0, len(mouth_shape()["basis"])), np.float32), nothing, nothing)
+        coefficients, closure = (np.concatenate(part) for part in zip(*mouths, strict=True))
+        return MouthCode(coefficients, closure, np.concatenate(gates))
 
     def drive(self, code: MouthCode, fps: Fraction, frames: int) -> "CodedDrive":
         """One mouth per output frame; frame i is at i / fps seconds.
@@ -111,9 +117,10 @@ class MouthMotion:
             raise OptionError(f"cannot make {frames} frames at {fps} frames per second")
         return CodedDrive(code, fps, frames)
 
-    def _run(self, heard: np.ndarray, steps: int) -> np.ndarray:
-        """Coefficients of the first steps of what was heard. (n, 81) to (2 * steps, 16)."""
-        return np.asarray(self.session.run(None, {"speech": heard[None, : _rows(steps)]})[0])[0]
+    def _run(self, heard: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
+        """Coefficients and closure of the first steps of what was heard. (n, 81) to (2 * steps, 16), (2 * steps,)."""
+        coefficients, closure = self.session.run(None, {"speech": heard[None, : _rows(steps)]})
+        return np.asarray(coefficients)[0], np.asarray(closure)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +131,13 @@ class CodedDrive:
         code: what `MouthMotion.hear` made of the speech.
         fps: frames per second.
         frames: how many.
+        basis: (16, 68, 3) float32, what the coefficients weigh; the shipped one by default.
     """
 
     code: MouthCode
     fps: Fraction
     frames: int
+    basis: np.ndarray = field(default_factory=lambda: mouth_shape()["basis"])
 
     def __len__(self) -> int:
         return self.frames
@@ -137,11 +146,12 @@ class CodedDrive:
         """The mouths of consecutive output frames."""
         gate = between(self.code.gate[:, None], frames, self.fps / RATE)
         weights = gate * between(self.code.coefficients, frames, self.fps / OUTPUTS)
-        basis = mouth_shape()["basis"]
+        shut = between(shut_share(self.code.closure)[:, None], frames, self.fps / OUTPUTS)[:, 0]
+        basis = self.basis
         offsets = np.empty((len(frames), *basis.shape[1:]), np.float32)
         for first in range(0, len(frames), FRAMES_AT_ONCE):  # the steps between need several times the room
             part = slice(first, first + FRAMES_AT_ONCE)
-            offsets[part] = lips_apart(jaw_stops(np.tensordot(weights[part], basis, 1)))
+            offsets[part] = lips_apart(lips_shut(jaw_stops(np.tensordot(weights[part], basis, 1)), shut[part]))
         return MouthDrive(offsets)
 
 
@@ -178,6 +188,22 @@ def jaw_stops(offsets: np.ndarray) -> np.ndarray:
     room = WIDEST - WIDE
     back = excess - room * np.tanh(excess / room)
     return offsets - back[:, None, None] * mouth_shape()["opening_direction"]
+
+
+def shut_share(closure: np.ndarray) -> np.ndarray:
+    """How far the lips are drawn together: from not at all to wholly between `DOUBT` and `SURE`. (n,) to (n,).
+
+    The moment before counts too: a closure of 40 ms must not fall between two frames.
+    """
+    longest = np.maximum(closure, np.concatenate([closure[:1], closure[:-1]]))
+    t = np.clip((longest - DOUBT) / (SURE - DOUBT), 0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def lips_shut(offsets: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Take a share of the opening out, along the way mouths close. (F, 68, 3), (F,) to (F, 68, 3)."""
+    opens = np.maximum(offsets[:, BOTTOM, 1] - offsets[:, TOP, 1], 0)
+    return offsets - (share * opens)[:, None, None] * mouth_shape()["opening_direction"]
 
 
 def lips_apart(offsets: np.ndarray) -> np.ndarray:

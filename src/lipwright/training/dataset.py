@@ -11,10 +11,14 @@ from lipwright.structures import Sound, SpeechFeatures
 from lipwright.training.clips import SOUND_RATE, TalkingClip
 from lipwright.training.network import INPUTS, PAST, PHASES, STRIDE, rows_for
 from lipwright.training.shape import offsets_of
-from lipwright.training.speech import SILENT, utterances
+from lipwright.training.sounds import disturb, no_voice
+from lipwright.training.speech import SILENT, Utterance, utterances
 
 SPEECH_RATE = 100
 SILENT_ROW = np.array([-3.0] * (INPUTS - 1) + [-6.0], np.float32)
+SHUT, APART = 0.015, 0.05  # opening, in eye distances, that counts as closed lips, and as open ones
+UNSURE = 0.5  # of a closure: between the two, or where nobody can tell
+REST_STEPS = 15  # from a sound on: nearer to it lips may be on their way
 UNKNOWN_ROW = np.array([0.0] * (INPUTS - 1) + [-0.8], np.float32)
 
 
@@ -31,12 +35,14 @@ class Example:
         clip: where it comes from.
         rows: variants of the same sound, each (n, 81) float16 at 100 Hz.
         targets: (F, K) float32, mouth coefficients at the clip's own frame rate.
+        closed: (F,) float32, 1 where the lips are seen closed, 0 where open, `UNSURE` between.
         weight: how often it is drawn.
     """
 
     clip: TalkingClip
     rows: list[np.ndarray]
     targets: np.ndarray
+    closed: np.ndarray
     weight: float
 
 
@@ -70,8 +76,15 @@ def examples_of(
         targets = flat @ shape["basis"].reshape(len(shape["basis"]), -1).T
         targets = targets / shape["spread"] / person_gain(clip, float(shape["opening_spread"]))
         weight = shares[clip.origin] * len(clip.drive) ** 0.7 / lengths[clip.origin]
-        examples.append(Example(clip, rows, targets.astype(np.float32), weight))
+        examples.append(Example(clip, rows, targets.astype(np.float32), closed_lips(clip), weight))
     return examples
+
+
+def closed_lips(clip: TalkingClip) -> np.ndarray:
+    """Where a clip's lips are seen closed: 1, open: 0, neither for sure: `UNSURE`. (F,) float32."""
+    opens = opening(clip.drive)
+    least = min(float(np.percentile(opens, 5)), SHUT)  # what this face's tracker calls closed
+    return np.where(opens - least < SHUT, 1, np.where(opens - least > APART, 0, UNSURE)).astype(np.float32)
 
 
 def _person(clip: TalkingClip) -> str:
@@ -93,25 +106,6 @@ def person_gain(clip: TalkingClip, average_spread: float) -> float:
     return float(np.clip(np.exp(sure * np.log(max(ratio, 1e-3))), 0.5, 2.0))
 
 
-def disturb(samples: np.ndarray, before: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Another room, microphone and level: a smooth EQ, a gain, coloured noise at 8 to 40 dB."""
-    length = len(before) + len(samples)
-    sound = np.pad(np.concatenate([before, samples]), (0, -length % 4096))  # a fast FFT length
-    spectrum = np.fft.rfft(sound)
-    octave = np.linspace(0, 1, len(spectrum)) ** 0.5
-    curve = np.interp(octave, np.linspace(0, 1, 6), rng.uniform(-8, 8, 6))
-    loud = np.fft.irfft(spectrum * 10 ** (curve / 20), len(sound))
-    if rng.random() < 0.7:
-        hiss = np.fft.rfft(rng.standard_normal(len(sound)))
-        hiss /= np.maximum(np.arange(len(hiss)), 20) ** rng.uniform(0, 1)
-        noise = np.fft.irfft(hiss, len(sound))
-        wanted = loud.std() * 10 ** (-rng.uniform(8, 40) / 20)
-        loud = loud + noise * wanted / noise.std()
-    loud = loud * 10 ** (rng.uniform(-20, 6) / 20)
-    loud = np.clip(loud, -1, 1).astype(np.float32)
-    return loud[len(before) : length], loud[: len(before)]
-
-
 @dataclass(slots=True)
 class Batches:
     """Draws random windows of `steps` trunk steps (40 ms) each; deterministic for a seed."""
@@ -122,7 +116,7 @@ class Batches:
     rng: np.random.Generator
 
     def draw(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Rows (B, T, 81), targets (B, 2 steps, K), mask (B, 2 steps), all float32."""
+        """Rows (B, T, 81), targets and closure (B, 2 steps, K + 1), mask (B, 2 steps), all float32."""
         weights = np.array([example.weight for example in self.examples])
         picks = self.rng.choice(len(weights), self.size, p=weights / weights.sum())
         windows = [self._window(self.examples[pick]) for pick in picks]
@@ -143,47 +137,71 @@ class Batches:
         outputs = np.arange(self.steps * PHASES) * STRIDE / PHASES
         frames = (start + speed * outputs / SPEECH_RATE) * float(clip.fps)
         inside = (frames >= 0) & (frames <= len(example.targets) - 1)
-        targets = _at(example.targets, frames, np.zeros(example.targets.shape[1], np.float32))
+        known = np.column_stack([example.targets, example.closed])
+        targets = _at(known, frames, np.zeros(known.shape[1], np.float32))
         return vary(rows, rng), targets, inside.astype(np.float32)
 
 
 @dataclass(slots=True)
 class SpokenBatches:
-    """Draws random windows of synthetic speech with the class of the phone at each output."""
+    """Draws random windows of synthetic speech, and of no speech, with the class of the phone at each output."""
 
     rows: list[np.ndarray]
     classes: list[np.ndarray]
+    rests: list[np.ndarray]
     size: int
     steps: int
     rng: np.random.Generator
 
     @classmethod
     def make(cls, count: int, size: int, steps: int, rng: np.random.Generator) -> "SpokenBatches":
-        """Speak `count` utterances, each heard in two rooms."""
-        rows, classes = [], []
+        """Speak `count` utterances, each heard in two rooms, and a quarter as many sounds that are no voice."""
+        rows, classes, rests = [], [], []
         for said in utterances(count, int(rng.integers(1_000_000))):
-            for _ in range(2):
-                loud, _ = disturb(said.samples, said.samples[:0], rng)
-                rows.append(_hear(loud))
-                classes.append(said.classes(SPEECH_RATE))
-        return cls(rows, classes, size, steps, rng)
+            for paused in (False, True):
+                samples, own = _with_pause(said, rng) if paused else (said.samples, said.classes(SPEECH_RATE))
+                rows.append(_hear(disturb(samples, samples[:0], rng)[0]))
+                classes.append(own)
+                rests.append(_resting(own))
+        for _ in range(count // 4):
+            rows.append(_hear(no_voice(5 * SOUND_RATE, rng)))
+            classes.append(np.full(5 * SPEECH_RATE, SILENT))
+            rests.append(np.ones(5 * SPEECH_RATE, bool))
+        return cls(rows, classes, rests, size, steps, rng)
 
-    def draw(self) -> tuple[np.ndarray, np.ndarray]:
-        """Rows (B, T, 81) float32 and classes (B, 2 steps) int64."""
+    def draw(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rows (B, T, 81) float32, classes (B, 2 steps) int64, and whether lips rest (B, 2 steps) bool."""
         windows = [self._window(int(self.rng.integers(len(self.rows)))) for _ in range(self.size)]
-        rows, classes = (np.stack(part) for part in zip(*windows, strict=True))
-        return rows, classes
+        rows, classes, rests = (np.stack(part) for part in zip(*windows, strict=True))
+        return rows, classes, rests
 
-    def _window(self, pick: int) -> tuple[np.ndarray, np.ndarray]:
-        rng, rows = self.rng, self.rows[pick]
+    def _window(self, pick: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        rng, rows, last = self.rng, self.rows[pick], len(self.classes[pick]) - 1
         start = rng.uniform(-30, max(len(rows) - STRIDE * self.steps, 0) + 30)
         speed = rng.uniform(0.8, 1.2)
         at = start + speed * (np.arange(rows_for(self.steps)) - PAST)
         outputs = start + speed * np.arange(self.steps * PHASES) * STRIDE / PHASES
         index = np.round(outputs).astype(int)
-        inside = (index >= 0) & (index < len(self.classes[pick]))
-        classes = self.classes[pick][np.clip(index, 0, len(self.classes[pick]) - 1)]
-        return vary(_at(rows, at, SILENT_ROW), rng), np.where(inside, classes, SILENT)
+        inside = (index >= 0) & (index <= last)
+        index = np.clip(index, 0, last)
+        classes = np.where(inside, self.classes[pick][index], SILENT)
+        return vary(_at(rows, at, SILENT_ROW), rng), classes, self.rests[pick][index] & inside
+
+
+def _with_pause(said: Utterance, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """An utterance, a pause of 0.4 to 1.5 s with a breath or something else in it, and the utterance again."""
+    classes = said.classes(SPEECH_RATE)
+    steps = int(rng.uniform(0.4, 1.5) * SPEECH_RATE)
+    quiet = no_voice(steps * SOUND_RATE // SPEECH_RATE, rng)
+    quiet *= float(said.samples.std()) / max(float(quiet.std()), 1e-6) * np.float32(10 ** (-rng.uniform(8, 30) / 20))
+    voice = np.pad(said.samples, (0, len(classes) * SOUND_RATE // SPEECH_RATE - len(said.samples)))
+    return np.concatenate([voice, quiet, voice]), np.concatenate([classes, np.full(steps, SILENT), classes])
+
+
+def _resting(classes: np.ndarray) -> np.ndarray:
+    """Where nothing was said for `REST_STEPS` and nothing will be. (n,) to (n,) bool."""
+    spoken = np.convolve(classes != SILENT, np.ones(2 * REST_STEPS + 1), "same")
+    return spoken < 0.5
 
 
 def _at(values: np.ndarray, index: np.ndarray, outside: np.ndarray) -> np.ndarray:

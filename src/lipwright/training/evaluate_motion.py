@@ -17,7 +17,7 @@ import torch
 
 from lipwright.audio.features import listen
 from lipwright.evaluation.curves import amplitude, bootstrap, lag_of, pooled_r
-from lipwright.motion.mouth import MouthMotion, jaw_stops, lips_apart
+from lipwright.motion.mouth import CodedDrive, MouthMotion
 from lipwright.motion.style import mouth_shape, neutral_mouth
 from lipwright.structures import Sound, SpeechFeatures
 from lipwright.training.baselines import EnergyModel, fit_ridge
@@ -47,22 +47,17 @@ class TorchSession:
     def run(self, _: None, feed: dict[str, np.ndarray]) -> list[np.ndarray]:
         """As ONNX Runtime's."""
         with torch.inference_mode():
-            return [self.model(torch.from_numpy(feed["speech"])).numpy()]
+            return [part.numpy() for part in self.model(torch.from_numpy(feed["speech"]))]
 
 
 def network_predictor(folder: Path) -> Predictor:
     """The checkpoint of a folder with its own mouth shape, gate and lips as shipped."""
     session = TorchSession(folder)
-    basis = session.shape["basis"]
+    motion, basis = MouthMotion(session), session.shape["basis"]  # pyright: ignore[reportArgumentType]
 
     def predict(speech: SpeechFeatures) -> np.ndarray:
-        coefficients = MouthMotion(session).hear([speech]).coefficients  # pyright: ignore
-        at = np.arange(len(speech)) / 2
-        low = np.minimum(at.astype(int), len(coefficients) - 1)
-        high = np.minimum(low + 1, len(coefficients) - 1)
-        part = (at - low)[:, None]
-        mixed = coefficients[low] * (1 - part) + coefficients[high] * part
-        return lips_apart(jaw_stops(np.tensordot(speech.gate[:, None] * mixed, basis, 1)))
+        code = motion.hear([speech])
+        return CodedDrive(code, Fraction(100), len(speech), basis).part(range(len(speech))).offsets
 
     return predict
 

@@ -32,9 +32,10 @@ class Calibrated(nn.Module):
         self.register_buffer("factor", torch.from_numpy((gain * spread).astype(np.float32)))
         self.register_buffer("rest", torch.from_numpy(((1 - gain) * mean * spread).astype("f4")))
 
-    def forward(self, speech: Tensor) -> Tensor:
-        """(B, T, 81) to coefficients (B, 2 n, K)."""
-        return self.net(speech) * self.factor + self.rest
+    def forward(self, speech: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, T, 81) to coefficients (B, 2 n, K) and closure (B, 2 n), 0..1."""
+        mouth = self.net(speech)
+        return mouth[..., :-1] * self.factor + self.rest, mouth[..., -1].sigmoid()
 
 
 def load_network(folder: Path) -> tuple[MotionNet, dict[str, np.ndarray]]:
@@ -43,7 +44,7 @@ def load_network(folder: Path) -> tuple[MotionNet, dict[str, np.ndarray]]:
         shape = {name: stored[name] for name in stored.files}
     state = torch.load(folder / "network.pt", weights_only=True)
     channels = state["head.weight"].shape[1]
-    net = MotionNet(len(shape["spread"]), channels)
+    net = MotionNet(len(shape["spread"]) + 1, channels)
     net.load_state_dict(state)
     return net.eval(), shape
 
@@ -63,6 +64,7 @@ def to_onnx(model: nn.Module) -> bytes:
     """The model as an ONNX file with free batch and time axes."""
     example = torch.zeros(1, rows_for(4), INPUTS)
     axes = {"speech": {0: "batch", 1: "rows"}, "coefficients": {0: "batch", 1: "steps"}}
+    axes["closure"] = axes["coefficients"]
     with TemporaryDirectory() as folder, warnings.catch_warnings():
         # The newer exporter needs a further package and gives the same few operators.
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -72,7 +74,7 @@ def to_onnx(model: nn.Module) -> bytes:
             (example,),
             path,
             input_names=["speech"],
-            output_names=["coefficients"],
+            output_names=["coefficients", "closure"],
             dynamic_axes=axes,
             opset_version=OPSET,
             dynamo=False,
@@ -123,7 +125,10 @@ def main() -> None:
             "mouth_motion",
             network,
             ["speech (batch, rows, 81) float32: 80 mel bands and energy, 100 rows a second"],
-            ["coefficients (batch, steps, 16) float32: weights of the basis, 50 a second"],
+            [
+                "coefficients (batch, steps, 16) float32: weights of the basis, 50 a second",
+                "closure (batch, steps) float32: how surely the lips are closed, 0 to 1",
+            ],
         ),
         card(
             "mouth_shape",

@@ -19,10 +19,10 @@ from torch import Tensor
 
 from lipwright.facespace import DRIVE, LIP_BOTTOM, LIP_TOP, MOUTH_CORNERS, opening
 from lipwright.training.clips import TalkingClip, load
-from lipwright.training.dataset import Batches, Example, SpokenBatches, examples_of
+from lipwright.training.dataset import UNSURE, Batches, Example, SpokenBatches, examples_of
 from lipwright.training.network import PHASES, MotionNet, in_phases
 from lipwright.training.shape import main_motions, mirror_of, offsets_of, opening_direction
-from lipwright.training.speech import APART, BILABIAL, OPEN_VOWELS, OTHER
+from lipwright.training.speech import APART, BILABIAL, OPEN_VOWELS, OTHER, SILENT
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +53,7 @@ class Recipe:
     spoken_batch: int = 12
     phone_weight: float = 0.5
     closure_weight: float = 1.0
+    seen_weight: float = 0.2  # of closures seen in footage
     closed_share: float = 0.45  # of the mean opening, before the calibration stretches it to none
     apart_share: float = 0.65  # of the mean opening, at least, on phones made behind parted lips
     open_share: float = 0.95  # the same on open vowels
@@ -146,6 +147,13 @@ def loss_of(guess: Tensor, truth: Tensor, mask: Tensor, lines: Tensor, weights: 
     )
 
 
+def closure_loss(logit: Tensor, closed: Tensor, known: Tensor) -> Tensor:
+    """Binary cross entropy of closed lips where it is known for sure. All (B, M): logit, 0..1, bool."""
+    sure = known & ((closed - UNSURE).abs() > UNSURE / 2)
+    every = torch.nn.functional.binary_cross_entropy_with_logits(logit, closed.round(), reduction="none")
+    return (every * sure).sum() / sure.sum().clamp(min=1)
+
+
 class PhoneTask:
     """Beside motion: phones told apart in synthetic speech; lips meet on m, b, p and no other."""
 
@@ -160,15 +168,20 @@ class PhoneTask:
 
     def loss(self, net: MotionNet) -> Tensor:
         """Cross entropy of the phones, how far lips stay apart on m, b, p and together elsewhere."""
-        rows, classes = (torch.from_numpy(part) for part in self.batches.draw())
+        rows, classes, rests = (torch.from_numpy(part) for part in self.batches.draw())
         heard = net.trunk(rows)
         guessed = in_phases(self.head(heard))
         phones = torch.nn.functional.cross_entropy(guessed.flatten(0, 1), classes.flatten())
-        opening = (in_phases(net.head(heard)) @ self.lines)[..., 0]
+        mouth = in_phases(net.head(heard))
+        opening = (mouth[..., :-1] @ self.lines)[..., 0]
         apart = (opening - self.closed).clamp(min=0)[classes == BILABIAL].square().mean()
         parted = self.least[classes] > 0
         together = (self.least[classes] - opening).clamp(min=0)[parted].square().mean()
-        return self.recipe.phone_weight * phones + self.recipe.closure_weight * (apart + together)
+        resting = (opening - self.closed).clamp(min=0)[rests].square().sum() / rests.sum().clamp(min=1)
+        # In silence lips may be closed or not: nobody is told there.
+        shut = closure_loss(mouth[..., -1], (classes == BILABIAL).float(), classes != SILENT)
+        recipe = self.recipe
+        return recipe.phone_weight * phones + recipe.closure_weight * (apart + together + resting + shut)
 
 
 def train(examples: list[Example], shape: dict[str, np.ndarray], recipe: Recipe) -> MotionNet:
@@ -177,7 +190,7 @@ def train(examples: list[Example], shape: dict[str, np.ndarray], recipe: Recipe)
     batches = Batches(examples, recipe.batch, recipe.window, np.random.default_rng(recipe.seed))
     lines = torch.from_numpy(contours(shape))
     weights = torch.from_numpy((shape["spread"] / shape["spread"].max()) ** 0.5)
-    net = MotionNet(len(shape["spread"]), recipe.channels, recipe.dropout)
+    net = MotionNet(len(shape["spread"]) + 1, recipe.channels, recipe.dropout)
     mean_opening = np.mean([(example.targets @ contours(shape))[:, 0].mean() for example in examples])
     task = PhoneTask(recipe, lines, float(mean_opening)) if recipe.utterances else None
     learnt = [*net.parameters(), *(task.head.parameters() if task else ())]
@@ -188,7 +201,9 @@ def train(examples: list[Example], shape: dict[str, np.ndarray], recipe: Recipe)
     began, running = time.monotonic(), 0.0
     for step in range(recipe.steps):
         rows, truth, mask = (torch.from_numpy(part) for part in batches.draw())
-        loss = loss_of(net(rows), truth, mask, lines, weights, recipe)
+        guess = net(rows)
+        loss = loss_of(guess[..., :-1], truth[..., :-1], mask, lines, weights, recipe)
+        loss = loss + recipe.seen_weight * closure_loss(guess[..., -1], truth[..., -1], mask > 0)
         if task:
             loss = loss + task.loss(net)
         optimizer.zero_grad()

@@ -1,18 +1,24 @@
-"""Synthetic speech with known phone times, from eSpeak NG (installed by the trainer, never shipped).
+"""Synthetic speech with known phone times, from eSpeak NG and Flite (installed by the trainer, never shipped).
 
-Random syllables are read by many voices; the engine reports when each phone starts. It serves to
+Random syllables are read by many voices; the engines report when each phone starts. It serves to
 teach and to check what every language shares: lips meet on m, b and p.
 """
 
 import ctypes
+import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import av
 import numpy as np
 
 from lipwright.errors import BackendError
+from lipwright.media import read_sound
 from lipwright.training.clips import SOUND_RATE
 
 LIBRARY = "libespeak-ng.so.1"
@@ -25,6 +31,14 @@ CLASSES = ("_", "mbp", "fv", "tdnlTD", "sz", "SZC", "kgNxhqQG", "rR", "w", "jiI"
 """Phones that look alike, by the first letter of eSpeak's names; anything else is one class more."""
 SILENT, BILABIAL, OTHER = 0, 1, len(CLASSES)
 APART, OPEN_VOWELS = (3, 4, 5, 6, 7, 9), (10, 11, 12)
+FLITE_VOICES = ("kal16", "rms")  # its others are left for checks
+FLITE_SHARE = 0.25
+ARPABET = {
+    "pau": "_", "th": "T", "dh": "D", "sh": "S", "zh": "Z", "ch": "tS", "jh": "dZ", "ng": "N", "hh": "h", "iy": "i",
+    "ih": "I", "ey": "eI", "eh": "E", "ae": "a", "aa": "A", "ah": "V", "ay": "aI", "aw": "aU", "ao": "O", "ow": "oU",
+    "oy": "OI", "uw": "u", "uh": "U", "ax": "@", "er": "3", "y": "j",
+}  # fmt: skip
+"""Flite's phones under eSpeak's names, where they differ."""
 _PHONEMES, _RETRIEVAL, _EVENT_PHONEME, _EVENT_END = 0x0001, 1, 7, 0
 
 
@@ -124,10 +138,28 @@ def babble(rng: np.random.Generator, syllables: int) -> str:
     return " ".join(words)
 
 
+def flite(text: str, voice: str, stretch: float = 1.0) -> Utterance:
+    """Read an English text aloud by Flite, which prints where each of its segments ends."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "said.wav")
+        command = ["flite", "-psdur", "-voice", voice, "--setf", f"duration_stretch={stretch}", "-t", text, "-o", path]
+        printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603
+        samples = read_sound(path, SOUND_RATE).samples
+    phones, start = [], 0.0
+    for name, end in re.findall(r"([a-z]+):([0-9.]+)", printed):
+        phones.append((ARPABET.get(name, name), start, float(end)))
+        start = float(end)
+    return Utterance(samples, phones)
+
+
 def utterances(count: int, seed: int) -> Iterator[Utterance]:
-    """Made-up speech in many voices, rates and pitches; about five seconds each."""
+    """Made-up speech in many voices, rates and pitches; about five seconds each. Flite's only where it is installed."""
     rng, engine = np.random.default_rng(seed), Synthesiser()
+    share = FLITE_SHARE if shutil.which("flite") else 0.0
     for _ in range(count):
+        if rng.random() < share:
+            yield flite(babble(rng, 20), str(rng.choice(FLITE_VOICES)), float(rng.uniform(0.8, 1.3)))
+            continue
         voice = str(rng.choice(VOICES)) + str(rng.choice(VARIANTS))
         words_per_minute, pitch = int(rng.integers(120, 220)), int(rng.integers(20, 80))
         yield engine.say(babble(rng, 20), voice, words_per_minute=words_per_minute, pitch=pitch)

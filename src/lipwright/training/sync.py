@@ -37,7 +37,7 @@ def guess(net: MotionNet, samples: np.ndarray) -> np.ndarray:
     before, after = np.tile(SILENT_ROW, (PAST, 1)), np.tile(SILENT_ROW, (FUTURE + 1, 1))
     with torch.inference_mode():
         heard = torch.from_numpy(np.concatenate([before, rows, after]))[None]
-        return net(heard)[0].numpy()
+        return net(heard)[0, :, :-1].numpy()
 
 
 def offset_curve(made: np.ndarray, real: np.ndarray, fps: float) -> np.ndarray:
