@@ -81,7 +81,7 @@ def made_mouth(  # noqa: PLR0913 - where, in which light, and whose
     """
     plane = face_plane(mesh)
     lips = _lips(plane, target, origin, size)
-    enamel = np.minimum(tooth_colour(tone) * np.float32(teeth.enamel), BRIGHTEST)
+    enamel = np.minimum(tooth_colour(tone) * np.array(teeth.enamel, np.float32), BRIGHTEST)
     light = _light(plane, mesh, lips)
     drawn = THROAT * tone * (0.75 + 0.25 * _ramp(lips.corner, 0.0, 0.10))[..., None]
     _lay(drawn, *_tongue(lips, tone, light))
