@@ -87,7 +87,7 @@ class AvatarStore:
             return kept, True
         avatar = build()
         try:
-            self._write(self.folder / f"{key}.npz", lambda file: _save(file, _pack(avatar)))
+            self._write(self.folder / f"{key}.npz", avatar)
         except OutputError as exc:
             if notes is None:
                 raise
@@ -126,7 +126,7 @@ class AvatarStore:
         Raises:
             OutputError: it cannot be written.
         """
-        self._write(self._tuning(key), lambda file: file.write(tuning.to_json().encode()))
+        self._keep(self._tuning(key), lambda file: file.write(tuning.to_json().encode()))
 
     def forget_tuning(self, key: str) -> None:
         """Delete what was fitted, if anything was.
@@ -139,7 +139,10 @@ class AvatarStore:
     def _tuning(self, key: str) -> Path:
         return self.folder / f"{key}.tuning.json"
 
-    def _write(self, path: Path, save: Callable[[BinaryIO], object]) -> None:
+    def _write(self, path: Path, avatar: Avatar) -> None:
+        self._keep(path, lambda file: _save(file, _pack(avatar)))
+
+    def _keep(self, path: Path, save: Callable[[BinaryIO], object]) -> None:
         part = partial_name(path.with_suffix(".part"))  # of its own: two jobs may keep the same avatar at once
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
