@@ -10,7 +10,7 @@ from lipwright.facespace import INNER_RING, LIPS_OUTER, NOSE_BASE, eye_distance
 from lipwright.render.bank import MouthView
 from lipwright.render.cavity import Mouth, fill_cavity
 from lipwright.render.made import made_mouth, tooth_colour, upper_edge
-from lipwright.render.teeth import LOWER, UPPER, face_plane, look_of
+from lipwright.render.teeth import LOWER, UPPER, Teeth, face_plane, look_of
 
 LARGER = 3.0  # the portrait's mouth is small; teeth are told apart on a larger one
 SIZE = (260, 320)  # the area around the mouth
@@ -37,8 +37,8 @@ def opened(face, by, lift=0.0, jaw=True):
     return target
 
 
-def made(face, target, tone=TONE, upper=1.0):
-    return made_mouth(face, target, tone, np.zeros(2, np.float32), SIZE, upper=upper)
+def made(face, target, tone=TONE, upper=1.0, teeth=Teeth()):  # noqa: B008 - frozen
+    return made_mouth(face, target, tone, np.zeros(2, np.float32), SIZE, upper=upper, teeth=teeth)
 
 
 def filled(face, target, view=None, tone=TONE, canvas=None):
@@ -199,3 +199,16 @@ class TestUnderAView:
                 assert np.abs(drawn - before).max() < 60
                 assert np.abs(drawn - before).mean() < 1.5
             before = drawn
+
+
+def test_a_persons_own_teeth_end_lower_and_are_of_another_colour(face):
+    target = opened(face, 0.22, lift=0.05)
+    x, rows, _ = front(face)
+    plain = made(face, target)
+    lower = made(face, target, teeth=Teeth(edge=0.03))
+    moved = edge_row(lower, x, rows) - edge_row(plain, x, rows)
+    assert moved == pytest.approx(0.03 * face_plane(face).scale, abs=1.5)
+    dull = made(face, target, teeth=Teeth(enamel=(0.8, 0.8, 0.7)))
+    bright = plain.mean(2) > np.percentile(plain.mean(2), 99.7)
+    ratio = dull[bright].mean(0) / plain[bright].mean(0)
+    np.testing.assert_allclose(ratio, (0.8, 0.8, 0.7), atol=0.03)

@@ -6,9 +6,12 @@ from functools import cached_property
 import numpy as np
 
 from lipwright.avatar.trust import relied_on
+from lipwright.avatar.tuning import Tuning
 from lipwright.errors import ShapeError
 from lipwright.facespace import DRIVE, NOSE_BASE, STABLE, Pose, fit_pose
+from lipwright.motion.style import SpeakerStyle, speaker_style
 from lipwright.render.bank import MouthBank
+from lipwright.render.teeth import Teeth
 from lipwright.structures import FaceTrack
 
 
@@ -23,6 +26,8 @@ class Avatar:
         bank: looks into the mouth.
         trust: (F,) float32 in 0..1, how far each frame can be given another mouth, see `lipwright.avatar.trust`.
         blur: (F, 2) float32 standard deviation of each frame's blur along x and y, eye distances; 0 without a face.
+        path: where the footage lay when it was analysed, empty when unknown.
+        tuning: what was fitted to this person, None until it was.
     """
 
     name: str
@@ -31,6 +36,8 @@ class Avatar:
     bank: MouthBank
     trust: np.ndarray
     blur: np.ndarray
+    path: str = ""
+    tuning: Tuning | None = None
 
     def __post_init__(self) -> None:
         for name, part, shape in (("trust", self.trust, (len(self.track),)), ("blur", self.blur, (len(self.track), 2))):
@@ -66,6 +73,17 @@ class Avatar:
     def telling(self) -> np.ndarray:
         """`mouths` of the frames that tell what this person's mouth is like. (K', 68, 3) float32."""
         return self.mouths[relied_on(self.trust)[self.seen]]
+
+    @cached_property
+    def style(self) -> SpeakerStyle:
+        """The mouth's neutral and range: fitted, or read off the frames that tell."""
+        fitted = self.tuning.style if self.tuning else None
+        return fitted or speaker_style(self.telling)
+
+    @property
+    def teeth(self) -> Teeth:
+        """How the teeth differ from those made by rule."""
+        return self.tuning.teeth if self.tuning else Teeth()
 
     def place(self, mouths: np.ndarray, frames: np.ndarray) -> np.ndarray:
         """Lay mouths of face space onto source frames that show the face.

@@ -1,7 +1,8 @@
 """Avatars on disk, keyed by the footage's content and the options that shaped the analysis.
 
-One `.npz` file per avatar: numbers and JPEG bytes only, nothing that runs on loading. A file that cannot be read is
-rebuilt, one that was written by another version is left to `remove`.
+One `.npz` file per avatar: numbers and JPEG bytes only, nothing that runs on loading. What was fitted to the person
+lies beside it as `.tuning.json`. An avatar that cannot be read is rebuilt, one that was written by another version is
+left to `remove`.
 """
 
 import hashlib
@@ -18,6 +19,7 @@ import numpy as np
 
 from lipwright.avatar.avatar import Avatar
 from lipwright.avatar.folder import CACHE_VARIABLE, default_cache
+from lipwright.avatar.tuning import Tuning
 from lipwright.errors import InputError, OutputError
 from lipwright.media.partial import partial_name, remove_abandoned
 from lipwright.render.bank import MouthBank
@@ -37,6 +39,8 @@ class StoredAvatar:
         person: which face.
         frames: length of the footage.
         size: bytes on disk.
+        path: where the footage lay, empty when unknown.
+        tuned: whether something was fitted to the person.
     """
 
     key: str
@@ -44,6 +48,8 @@ class StoredAvatar:
     person: str
     frames: int
     size: int
+    path: str = ""
+    tuned: bool = False
 
 
 class AvatarStore:
@@ -101,13 +107,48 @@ class AvatarStore:
             log.warning("%s", sentence) if notes is None else notes.append(sentence)
             return None
 
+    def tuning(self, key: str, notes: list[str] | None = None) -> Tuning | None:
+        """What was fitted to the person of that avatar, None where nothing that can be used was."""
+        path = self._tuning(key)
+        try:
+            return Tuning.from_json(path.read_text("utf-8"))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as exc:
+            log.debug("%s", path, exc_info=True)
+            sentence = f"{path.name} cannot be used ({exc}); run `lipwright avatar tune {key}` again"
+            log.warning("%s", sentence) if notes is None else notes.append(sentence)
+            return None
+
+    def keep_tuning(self, key: str, tuning: Tuning) -> None:
+        """Keep what was fitted; from now on jobs on that avatar use it.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        self._keep(self._tuning(key), lambda file: file.write(tuning.to_json().encode()))
+
+    def forget_tuning(self, key: str) -> None:
+        """Delete what was fitted, if anything was.
+
+        Raises:
+            OutputError: it cannot be deleted.
+        """
+        _delete(self._tuning(key))
+
+    def _tuning(self, key: str) -> Path:
+        return self.folder / f"{key}.tuning.json"
+
     def _write(self, path: Path, avatar: Avatar) -> None:
+        self._keep(path, lambda file: _save(file, _pack(avatar)))
+
+    def _keep(self, path: Path, save: Callable[[BinaryIO], object]) -> None:
         part = partial_name(path.with_suffix(".part"))  # of its own: two jobs may keep the same avatar at once
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             remove_abandoned(path.with_suffix(".part"))
             with part.open("wb") as file:
-                _save(file, _pack(avatar))
+                save(file)
             part.replace(path)
         except OSError as exc:
             raise OutputError(
@@ -125,13 +166,27 @@ class AvatarStore:
                 facts = path.stat()
                 with path.open("rb") as file, np.load(file) as stored:
                     about = json.loads(str(stored["about"]))
-                found.append((facts.st_mtime, StoredAvatar(key=path.stem, size=facts.st_size, **about)))
+                tuned = self._tuning(path.stem).exists()
+                found.append((facts.st_mtime, StoredAvatar(key=path.stem, size=facts.st_size, tuned=tuned, **about)))
             except Exception as exc:  # noqa: BLE001 - one bad file must not hide the others
                 log.warning("%s is not a readable avatar: %s", path.name, exc)
         return [avatar for _, avatar in sorted(found, key=lambda entry: -entry[0])]
 
+    def resolve(self, key: str) -> StoredAvatar:
+        """The avatar of that key, or of the only key that begins like that.
+
+        Raises:
+            InputError: none or several begin like that.
+        """
+        found = [avatar for avatar in self.list() if key and avatar.key.startswith(key)]
+        if len(found) != 1:
+            raise InputError(
+                f"{key!r} is no file, and {len(found)} avatars begin like that; `lipwright avatar list` shows the keys"
+            )
+        return found[0]
+
     def remove(self, key: str) -> None:
-        """Delete one avatar by its key or an unambiguous beginning of it.
+        """Delete one avatar by its key or an unambiguous beginning of it, and what was fitted to it.
 
         Raises:
             InputError: none or several begin like that.
@@ -142,10 +197,15 @@ class AvatarStore:
             raise InputError(
                 f"{len(paths)} avatars begin with {key!r}; `lipwright avatar list` shows the keys, name one in full"
             )
-        try:
-            paths[0].unlink(missing_ok=True)
-        except OSError as exc:
-            raise OutputError(f"{paths[0]} cannot be deleted: {exc.strerror}") from exc
+        _delete(paths[0])
+        self.forget_tuning(paths[0].stem)
+
+
+def _delete(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as exc:
+        raise OutputError(f"{path} cannot be deleted: {exc.strerror}") from exc
 
 
 def _save(file: BinaryIO, arrays: dict[str, np.ndarray]) -> None:
@@ -158,7 +218,7 @@ def _save(file: BinaryIO, arrays: dict[str, np.ndarray]) -> None:
 
 def _pack(avatar: Avatar) -> dict[str, np.ndarray]:
     bank = {f.name: getattr(avatar.bank, f.name) for f in fields(MouthBank) if f.name != "pictures"}
-    about = {"footage": avatar.name, "person": avatar.person, "frames": len(avatar.track)}
+    about = {"footage": avatar.name, "person": avatar.person, "frames": len(avatar.track), "path": avatar.path}
     return {
         "about": np.array(json.dumps(about)),
         "points": avatar.track.points,
@@ -181,4 +241,5 @@ def _read(path: Path) -> Avatar:
         bank = {f.name: stored[f"bank_{f.name}"] for f in fields(MouthBank) if f.name != "pictures"}
         track = FaceTrack(stored["points"], stored["cuts"])
         trust, blur = stored["trust"], stored["blur"]
-    return Avatar(about["footage"], about["person"], track, MouthBank(**bank, pictures=pictures), trust, blur)
+    mouths = MouthBank(**bank, pictures=pictures)
+    return Avatar(about["footage"], about["person"], track, mouths, trust, blur, about.get("path", ""))

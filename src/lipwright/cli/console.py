@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from lipwright.errors import BackendError, LipwrightError, OptionError
 
 EXIT_UNEXPECTED, EXIT_INTERRUPTED = 1, 130
-STAGES = {"analyse": "looking at the footage", "render": "drawing and writing"}
+STAGES = {"analyse": "looking at the footage", "render": "drawing and writing", "fit": "fitting"}
 
 log = logging.getLogger("lipwright")
 

@@ -32,6 +32,9 @@ def dub(
     preset: Annotated[str, typer.Option(help="Speed of the encoder: ultrafast … veryslow.")] = "veryfast",
     tracker: args.Tracker = "facemesh",
     cache: args.Cache = None,
+    intensity: Annotated[
+        float, typer.Option(help="How far the mouth moves, 0 to 2: 1 as heard, 0 at rest; closed lips stay closed.")
+    ] = 1.0,
     still: Annotated[bool, typer.Option("--still", help="Leave a photo's head and eyes as they are.")] = False,
     preview: Annotated[
         float | None,
@@ -65,6 +68,7 @@ def dub(
             encode=EncodeOptions(codec=codec, crf=crf, preset=preset),
             tracker=tracker,
             cache=cache,
+            intensity=intensity,
             still=still,
             mask_debug=mask_debug,
         )

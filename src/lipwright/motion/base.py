@@ -29,6 +29,9 @@ class Motion(Protocol[Code]):
         """What `drive` needs of the speech, much smaller than the features; pieces follow each other in time."""
         ...
 
-    def drive(self, code: Code, fps: Fraction, frames: int) -> Drive:
-        """One mouth per output frame; frame i is at i / fps seconds. Beyond the end of the speech lips rest."""
+    def drive(self, code: Code, fps: Fraction, frames: int, intensity: float = 1.0) -> Drive:
+        """One mouth per output frame; frame i is at i / fps seconds. Beyond the end of the speech lips rest.
+
+        `intensity` is how far the mouth moves, as a share of what was heard: 0 rests.
+        """
         ...

@@ -15,7 +15,7 @@ import numpy as np
 
 from lipwright.errors import OptionError
 from lipwright.facespace import DRIVE, LIP_BOTTOM, LIP_TOP
-from lipwright.motion.style import LOWER, UPPER, mouth_shape
+from lipwright.motion.style import lips_apart, mouth_shape
 from lipwright.runtime import open_model
 from lipwright.structures import MouthDrive, SpeechFeatures
 
@@ -102,20 +102,21 @@ class MouthMotion:
         coefficients, closure = (np.concatenate(part) for part in zip(*mouths, strict=True))
         return MouthCode(coefficients, closure, np.concatenate(gates))
 
-    def drive(self, code: MouthCode, fps: Fraction, frames: int) -> "CodedDrive":
+    def drive(self, code: MouthCode, fps: Fraction, frames: int, intensity: float = 1.0) -> "CodedDrive":
         """One mouth per output frame; frame i is at i / fps seconds.
 
         Args:
             code: what `hear` made of the speech.
             fps: frames per second, exact.
             frames: how many; beyond the end of the speech the lips rest.
+            intensity: how far the mouth moves, as a share of what was heard.
 
         Raises:
             OptionError: a frame rate or count that makes no sense.
         """
         if fps <= 0 or frames < 0:
             raise OptionError(f"cannot make {frames} frames at {fps} frames per second")
-        return CodedDrive(code, fps, frames)
+        return CodedDrive(code, fps, frames, intensity)
 
     def _run(self, heard: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
         """Coefficients and closure of the first steps of what was heard. (n, 81) to (2 * steps, 16), (2 * steps,)."""
@@ -131,12 +132,14 @@ class CodedDrive:
         code: what `MouthMotion.hear` made of the speech.
         fps: frames per second.
         frames: how many.
+        intensity: factor of all motion, before the jaw stops and the lips meet: closed lips stay closed.
         basis: (16, 68, 3) float32, what the coefficients weigh; the shipped one by default.
     """
 
     code: MouthCode
     fps: Fraction
     frames: int
+    intensity: float = 1.0
     basis: np.ndarray = field(default_factory=lambda: mouth_shape()["basis"])
 
     def __len__(self) -> int:
@@ -145,7 +148,7 @@ class CodedDrive:
     def part(self, frames: range) -> MouthDrive:
         """The mouths of consecutive output frames."""
         gate = between(self.code.gate[:, None], frames, self.fps / RATE)
-        weights = gate * between(self.code.coefficients, frames, self.fps / OUTPUTS)
+        weights = np.float32(self.intensity) * gate * between(self.code.coefficients, frames, self.fps / OUTPUTS)
         shut = between(shut_share(self.code.closure)[:, None], frames, self.fps / OUTPUTS)[:, 0]
         basis = self.basis
         offsets = np.empty((len(frames), *basis.shape[1:]), np.float32)
@@ -204,12 +207,3 @@ def lips_shut(offsets: np.ndarray, share: np.ndarray) -> np.ndarray:
     """Take a share of the opening out, along the way mouths close. (F, 68, 3), (F,) to (F, 68, 3)."""
     opens = np.maximum(offsets[:, BOTTOM, 1] - offsets[:, TOP, 1], 0)
     return offsets - (share * opens)[:, None, None] * mouth_shape()["opening_direction"]
-
-
-def lips_apart(offsets: np.ndarray) -> np.ndarray:
-    """Facing inner lip points that passed each other meet half way. (F, 68, 3) to the same."""
-    crossed = np.minimum(offsets[:, LOWER, 1] - offsets[:, UPPER, 1], 0) / 2
-    offsets = offsets.astype(np.float32, copy=True)
-    offsets[:, LOWER, 1] -= crossed
-    offsets[:, UPPER, 1] += crossed
-    return offsets

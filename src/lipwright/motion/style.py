@@ -50,16 +50,42 @@ class SpeakerStyle:
     Args:
         neutral: (68, 3) float32, the drive points of the closed, relaxed mouth in face space.
         gain: how far this mouth moves against the average speaker's, 0.7 to 1.4.
+        response: (K, K) how this mouth answers, from coefficients of the basis to the same (rows), instead of the gain;
+            see `lipwright.motion.tuning`.
     """
 
     neutral: np.ndarray
     gain: float = 1.0
+    response: np.ndarray | None = None
 
     def mouths(self, drive: MouthDrive) -> np.ndarray:
         """The drive as this person's mouths in face space. (F, 68, 3) float32."""
         mouths = np.float32(self.gain) * drive.offsets
+        if self.response is not None:
+            mouths = answered(mouths, self.response)
         mouths += self.neutral
         return mouths
+
+
+def coefficients_of(offsets: np.ndarray) -> np.ndarray:
+    """Coefficients of the basis nearest to displacements. (F, 68, 3) to (F, K) float32."""
+    basis = mouth_shape()["basis"]
+    return offsets.reshape(len(offsets), -1) @ basis.reshape(len(basis), -1).T
+
+
+def answered(offsets: np.ndarray, response: np.ndarray) -> np.ndarray:
+    """Displacements as one person's mouth answers them; what the basis does not hold stays. (F, 68, 3) to the same."""
+    change = coefficients_of(offsets) @ (response - np.eye(len(response))).astype(np.float32)
+    return lips_apart(offsets + np.tensordot(change, mouth_shape()["basis"], 1))
+
+
+def lips_apart(offsets: np.ndarray) -> np.ndarray:
+    """Facing inner lip points that passed each other meet half way. (F, 68, 3) to the same."""
+    crossed = np.minimum(offsets[:, LOWER, 1] - offsets[:, UPPER, 1], 0) / 2
+    offsets = offsets.astype(np.float32, copy=True)
+    offsets[:, LOWER, 1] -= crossed
+    offsets[:, UPPER, 1] += crossed
+    return offsets
 
 
 def speaker_style(mouths: np.ndarray) -> SpeakerStyle:
@@ -95,9 +121,13 @@ def neutral_mouth(mouths: np.ndarray, opening_direction: np.ndarray) -> np.ndarr
         (68, 3) float32.
     """
     openings = opening(mouths)
-    closed = mouths[openings <= np.percentile(openings, CLOSED_SHARE)].mean(0)
-    excess = max(float(opening(closed)) - REST_OPENING, 0.0)
-    return lips_meet(closed - excess * opening_direction).astype(np.float32)
+    return closed(mouths[openings <= np.percentile(openings, CLOSED_SHARE)].mean(0), opening_direction)
+
+
+def closed(mouth: np.ndarray, opening_direction: np.ndarray) -> np.ndarray:
+    """A mouth closed the rest of the way. (68, 3) each to (68, 3) float32."""
+    excess = max(float(opening(mouth)) - REST_OPENING, 0.0)
+    return lips_meet(mouth - excess * opening_direction).astype(np.float32)
 
 
 def relaxed(mouth: np.ndarray) -> np.ndarray:

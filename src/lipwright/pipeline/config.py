@@ -23,6 +23,7 @@ class DubOptions:
         encode: codec and quality of the output.
         cache: folder for avatars; None is the user's cache folder.
         tracker: row of `lipwright.face.base.TRACKERS`.
+        intensity: how far the mouth moves from rest, 0..2; 1 as heard, 0 not at all. Closed lips stay closed.
         still: leave a photo as it is; else its head moves a little and its eyes blink. Nothing to a video.
         mask_debug: also write `<name>.mask<suffix>`, the result with what it was drawn by over it.
 
@@ -37,6 +38,7 @@ class DubOptions:
     encode: EncodeOptions = field(default_factory=EncodeOptions)
     cache: Path | None = None
     tracker: str = "facemesh"
+    intensity: float = 1.0
     still: bool = False
     mask_debug: bool = False
 
@@ -46,5 +48,7 @@ class DubOptions:
             raise OptionError(f"engine {self.engine!r} is unknown; use one of {', '.join(sorted(ENGINES))}")
         if self.length not in LENGTHS:
             raise OptionError(f"length {self.length!r} is unknown; use one of {', '.join(LENGTHS)}")
+        if not 0 <= self.intensity <= 2:
+            raise OptionError(f"intensity must be 0..2, got {self.intensity:g}; 1 moves the mouth as far as was heard")
         if self.fps is not None and not 1 <= self.fps <= 120:
             raise OptionError(f"fps must be 1..120, got {self.fps}; leave it out to keep the footage's own rate")

@@ -111,9 +111,11 @@ class Job:
             self.notes += [*clip.notes, *sound.notes]
         with clock("avatar"):
             self.avatar, self.avatar_key, self.avatar_reused = load_avatar(clip, options, progress, self.notes)
+            if self.avatar.tuning is not None:
+                self.notes.append("the mouth is tuned to this person (`lipwright avatar tune`)")
         with clock("motion"):
             self.plan = plan_frames(options.length, clip.facts.frames, sound.duration, clip.facts.fps)
-            drive = sound.motion.drive(sound.code, clip.facts.fps, len(self.plan))
+            drive = sound.motion.drive(sound.code, clip.facts.fps, len(self.plan), options.intensity)
         with clock("stage"):
             if clip.facts.is_photo and not options.still:
                 self._bring_alive(clip)
@@ -184,7 +186,7 @@ def load_avatar(
 
     def build() -> Avatar:
         with open_tracker(options.tracker) as tracker, closing(prefetch(clip.frames(), AHEAD)) as frames:
-            return analyse(
+            made = analyse(
                 frames,
                 tracker,
                 name=facts.path.name,
@@ -192,6 +194,8 @@ def load_avatar(
                 total=facts.frames,
                 progress=progress,
             )
+            return replace(made, path=str(facts.path.absolute()))
 
-    avatar, stored = AvatarStore(options.cache).get(key, build, notes)
-    return avatar, key, stored
+    store = AvatarStore(options.cache)
+    avatar, stored = store.get(key, build, notes)
+    return replace(avatar, tuning=store.tuning(key, notes)), key, stored

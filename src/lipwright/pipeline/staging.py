@@ -12,7 +12,6 @@ from lipwright.avatar.avatar import Avatar
 from lipwright.errors import BackendError, NoFaceError
 from lipwright.facespace import DRIVE, opening
 from lipwright.motion.base import Drive
-from lipwright.motion.style import speaker_style
 from lipwright.pipeline.plan import FramePlan
 from lipwright.render.bank import Wanted, choose_views, ring_shape
 from lipwright.render.base import Patch, RenderSpec, Shot, load_renderer
@@ -87,7 +86,7 @@ class MouthStaging:
                 "smeared or covered; use footage that shows it larger and from the front"
             )
         self._points, self._blur = avatar.track.points, avatar.blur
-        self._renderer = made(avatar.bank)
+        self._renderer = made(avatar.bank, avatar.teeth)
 
     def draw(self, frame: np.ndarray, output: int, *, under: bool) -> Patch | None:
         """See `Staging.draw`."""
@@ -109,7 +108,7 @@ class _Mouths:
     def __init__(self, avatar: Avatar, drive: Drive) -> None:
         self.avatar = avatar
         self._drive = drive
-        self._style = speaker_style(avatar.telling)
+        self._style = avatar.style
 
     def on(self, outputs: np.ndarray, source: np.ndarray) -> np.ndarray:
         """Mouths of output frames, relaxed towards the source frame's own as far as that is not to be trusted.

@@ -8,6 +8,7 @@ import numpy as np
 from lipwright import registry
 from lipwright.errors import ShapeError
 from lipwright.render.bank import MouthBank
+from lipwright.render.teeth import Teeth
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class Renderer(Protocol):
 
     needs: RenderSpec
 
-    def __init__(self, bank: MouthBank) -> None: ...
+    def __init__(self, bank: MouthBank, teeth: Teeth = ...) -> None: ...
 
     def render(self, shot: Shot) -> Patch:
         """Draw the mouth of one frame; the patch lies inside the frame."""

@@ -11,8 +11,9 @@ import numpy as np
 
 from lipwright.facespace import INNER_RING, NOSE_BASE, STABLE, triangles
 from lipwright.render.bank import MouthView
-from lipwright.render.made import made_mouth
+from lipwright.render.made import RULE, made_mouth
 from lipwright.render.mesh import STRIP, sampling_map
+from lipwright.render.teeth import Teeth
 
 LEAST_BLUR = 0.3  # pixels; under it nobody sees the difference
 UNSURE = 0.006  # eye distances: blur is not measured to less
@@ -33,12 +34,14 @@ class Mouth:
         target: (478, 2) float32 the mesh after the warp.
         tone: (3,) float32 skin colour around the mouth, RGB.
         blur: (2,) float32 standard deviation of the frame's blur along x and y, eye distances.
+        teeth: how this person's differ from those made by rule.
     """
 
     mesh: np.ndarray
     target: np.ndarray
     tone: np.ndarray
     blur: np.ndarray
+    teeth: Teeth = RULE
 
 
 def fill_cavity(canvas: np.ndarray, origin: tuple[int, int], mouth: Mouth, view: MouthView | None) -> None:
@@ -82,7 +85,7 @@ def _between(
     if view is not None and _reach(mouth, view) >= WHOLE[1]:
         drawn = np.zeros((*size, 3), np.float32)  # all of it is about to be covered
     else:
-        drawn = made_mouth(mouth.mesh, mouth.target, mouth.tone, origin, size, upper=slit)
+        drawn = made_mouth(mouth.mesh, mouth.target, mouth.tone, origin, size, upper=slit, teeth=mouth.teeth)
         _soften(drawn, mouth.blur, MADE_BLUR, eyes)
     if view is not None:
         _lay_view(drawn, mouth, view, origin, 1 - slit)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from lipwright.render.teeth import ABOVE, BEYOND, LOWER, UPPER, Plane, Row, face_plane, look_of
+from lipwright.render.teeth import ABOVE, BEYOND, LOWER, UPPER, Plane, Row, Teeth, face_plane, look_of
 
 LIP_LINE = 0.295  # where closed lips meet, below the nose base, in the face's plane: mean; standard deviation 0.026
 EDGE_UNDER = 0.044  # the upper front teeth end this far below that line: mean; standard deviation 0.03
@@ -23,8 +23,10 @@ LOWER_SEEN = 0.030  # of the lower row over the lip, more where the lip is drawn
 LOWER_MOST = 0.06
 THROAT = np.array((0.24, 0.085, 0.085), np.float32)  # of the skin's colour (seen: 0.06-0.54, 0.01-0.35, 0.0-0.35)
 TONGUE = np.array((0.84, 0.57, 0.62), np.float32)  # of the skin's colour
+BRIGHTEST = 245.0  # enamel
 IVORY = np.array((1.045, 0.995, 0.945), np.float32)
 REDDENS = np.array((0.90, 1.02, 1.02), np.float32)  # light that has been in a mouth comes out red: its share in shade
+RULE = Teeth()
 USUAL_WIDTH = (0.38, 0.52)  # between the inner corners
 PURSED = (0.70, 0.96)  # of the mouth's usual width
 UPPER_MIDDLE, LOWER_MIDDLE, CHIN = (82, 13, 312), (87, 14, 317), 152
@@ -53,7 +55,7 @@ class _Lips:
     middle: float
 
 
-def made_mouth(
+def made_mouth(  # noqa: PLR0913 - where, in which light, and whose
     mesh: np.ndarray,
     target: np.ndarray,
     tone: np.ndarray,
@@ -61,6 +63,7 @@ def made_mouth(
     size: tuple[int, ...],
     *,
     upper: float = 1.0,
+    teeth: Teeth = RULE,
 ) -> np.ndarray:
     """Draw the inside of a mouth; what the lips hide of it is drawn too.
 
@@ -71,13 +74,14 @@ def made_mouth(
         origin: (2,) frame x, y of the area's first pixel.
         size: height and width of the area.
         upper: how much of the upper row is drawn, 0..1.
+        teeth: how this person's differ from the rule.
 
     Returns:
         (H, W, 3) float32 RGB 0..255.
     """
     plane = face_plane(mesh)
     lips = _lips(plane, target, origin, size)
-    enamel = tooth_colour(tone)
+    enamel = np.minimum(tooth_colour(tone) * np.array(teeth.enamel, np.float32), BRIGHTEST)
     light = _light(plane, mesh, lips)
     drawn = THROAT * tone * (0.75 + 0.25 * _ramp(lips.corner, 0.0, 0.10))[..., None]
     _lay(drawn, *_tongue(lips, tone, light))
@@ -85,7 +89,8 @@ def made_mouth(
     _lay_row(drawn, LOWER, plane, (lower_u, lower_v), enamel * (0.92 * light), _lower_shade(lips))
     if upper > 0:
         middle, edge = upper_edge(plane, mesh)
-        _lay_row(drawn, UPPER, plane, (lips.u - middle, lips.v - edge), enamel * light, _upper_shade(lips), upper)
+        at = (lips.u - middle, lips.v - (edge + teeth.edge))
+        _lay_row(drawn, UPPER, plane, at, enamel * light, _upper_shade(lips), upper)
     return drawn
 
 
@@ -98,7 +103,7 @@ def tooth_colour(tone: np.ndarray) -> np.ndarray:
     """
     lightness = max(float(tone.mean()), 1.0)
     level = min(250 * (lightness / 255) ** 0.48, 1.65 * lightness)
-    return np.clip(level * (1 + 0.45 * (tone / lightness - 1)) * IVORY, 0, 245).astype(np.float32)
+    return np.clip(level * (1 + 0.45 * (tone / lightness - 1)) * IVORY, 0, BRIGHTEST).astype(np.float32)
 
 
 def upper_edge(plane: Plane, mesh: np.ndarray) -> tuple[float, float]:

@@ -66,6 +66,19 @@ LOWER = Row(
 
 
 @dataclass(frozen=True, slots=True)
+class Teeth:
+    """How one person's teeth differ from those made by rule.
+
+    Args:
+        enamel: its colour as a factor of the rule's, red, green and blue.
+        edge: how much lower the upper front teeth end, face units.
+    """
+
+    enamel: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    edge: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Plane:
     """The plane of a face in the picture.
 

@@ -9,7 +9,9 @@ from lipwright.facespace import DRIVE, FACE_OVAL
 from lipwright.render.bank import MouthBank, MouthView, skin_tone
 from lipwright.render.base import Patch, RenderSpec, Shot
 from lipwright.render.cavity import Mouth, fill_cavity
+from lipwright.render.made import RULE
 from lipwright.render.mesh import part_lips, ringed_triangles, sampling_map, settle, spread_matrix, unfold, with_ring
+from lipwright.render.teeth import Teeth
 
 LOWER_OVAL = tuple(FACE_OVAL[8:29])  # from one ear lobe round the chin to the other
 BRIDGE = (116, 50, 5, 280, 345)  # the mask's upper edge: cheekbones and nose, where nothing moves
@@ -23,11 +25,13 @@ class WarpRenderer:
 
     Args:
         bank: looks into the person's mouth.
+        teeth: how this person's differ from those made by rule.
     """
 
     needs = RenderSpec(drive="mouth", crop="mesh")
 
-    def __init__(self, bank: MouthBank) -> None:
+    def __init__(self, bank: MouthBank, teeth: Teeth = RULE) -> None:
+        self._teeth = teeth
         self._view = lru_cache(maxsize=32)(bank.view)
 
     def render(self, shot: Shot) -> Patch:
@@ -41,7 +45,7 @@ class WarpRenderer:
         corner = np.array((x, y))
         maps = sampling_map(source, moved - corner, ringed_triangles(), mask.shape, corner)
         pixels = cv2.remap(shot.frame, *maps, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-        mouth = Mouth(mesh, moved[: len(mesh)], skin_tone(shot.frame, mesh), shot.blur)
+        mouth = Mouth(mesh, moved[: len(mesh)], skin_tone(shot.frame, mesh), shot.blur, self._teeth)
         fill_cavity(pixels, (x, y), mouth, self._look(shot.view))
         return Patch(x, y, pixels, mask)
 

@@ -57,7 +57,7 @@ def network_predictor(folder: Path) -> Predictor:
 
     def predict(speech: SpeechFeatures) -> np.ndarray:
         code = motion.hear([speech])
-        return CodedDrive(code, Fraction(100), len(speech), basis).part(range(len(speech))).offsets
+        return CodedDrive(code, Fraction(100), len(speech), basis=basis).part(range(len(speech))).offsets
 
     return predict
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from lipwright.training.clips import SOUND_RATE
 
-ROOM, BAND, CODEC, MUSIC, HISS = 0.35, 0.2, 0.15, 0.25, 0.6  # how often a voice meets each
+ROOM, BAND, CODEC, MUSIC, HISS = 0.2, 0.12, 0.08, 0.12, 0.6  # how often a voice meets each
 PENTATONIC = (0, 2, 4, 7, 9, 12, 14, 16)
 
 
