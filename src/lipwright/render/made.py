@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from lipwright.render.mesh import LOWER_LINE, UPPER_LINE
 from lipwright.render.teeth import ABOVE, BEYOND, LOWER, UPPER, Plane, Row, Teeth, face_plane, look_of
 
 LIP_LINE = 0.295  # where closed lips meet, below the nose base, in the face's plane: mean; standard deviation 0.026
@@ -30,8 +31,6 @@ RULE = Teeth()
 USUAL_WIDTH = (0.38, 0.52)  # between the inner corners
 PURSED = (0.70, 0.96)  # of the mouth's usual width
 UPPER_MIDDLE, LOWER_MIDDLE, CHIN = (82, 13, 312), (87, 14, 317), 152
-UPPER_LINE = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
-LOWER_LINE = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
 
 
 @dataclass(frozen=True, slots=True)

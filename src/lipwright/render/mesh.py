@@ -15,9 +15,13 @@ ANCHORS = (33, 133, 362, 263, 159, 145, 386, 374, 70, 105, 107, 336, 334, 300, 1
            127, 356, 234, 454, 151, 10, 116, 345, 50, 280)  # fmt: skip
 """Eyes, brows, nose, temples and cheekbones: mesh points that a mouth leaves where they are."""
 
+UPPER_LINE = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
+LOWER_LINE = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
+"""The inner edges of the lips, both from the picture's left corner to the right one."""
+
 RING_REACH = 1.45  # how far outside the face outline the warp has died out, from the middle of the face
 SUBPIXEL = 4  # bits of sub-pixel position that OpenCV's polygon filling is given
-RELAX_ROUNDS, RELAX = 12, 0.75
+RELAX = (0.75,) * 9 + (0.0,) * 5  # what is kept of a folded triangle's motion, round by round: at last none
 STRIP = 18  # triangles across the mouth; a closed mouth has them flat
 
 
@@ -102,7 +106,8 @@ def unfold(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Relax a target towards the source until no triangle outside the mouth strip has turned over.
 
     The pull starts at the folded triangles and fades over their neighbours, so that one bad corner of the mouth does
-    not undo the rest. What is still folded after some rounds ends the warp for the frame by the same factor overall.
+    not undo the rest; a sliver at the edge of the face that no pull mends stands still at last. Should anything be
+    folded even so, the warp ends for the frame by the same factor overall.
 
     Args:
         source, target: (514, 2) mesh and ring.
@@ -116,12 +121,12 @@ def unfold(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     upright = (sign * _areas(source, corners) > 0) & ~_may_be_flat()
     keep = np.ones(len(source), np.float32)
     shift = target - source
-    for _ in range(RELAX_ROUNDS):
+    for kept in RELAX:
         folded = upright & (sign * _areas(source + shift * keep[:, None], corners) <= 0)
         if not folded.any():
             return source + shift * keep[:, None]
         pulled = np.ones_like(keep)
-        pulled[corners[folded].ravel()] = RELAX
+        pulled[corners[folded].ravel()] = kept
         keep *= _fade(pulled, corners)
     for overall in (0.5, 0.25, 0.1):
         relaxed = source + shift * (keep * overall)[:, None]

@@ -11,6 +11,7 @@ from lipwright.render.base import Patch, RenderSpec, Shot
 from lipwright.render.cavity import Mouth, fill_cavity
 from lipwright.render.made import RULE
 from lipwright.render.mesh import part_lips, ringed_triangles, sampling_map, settle, spread_matrix, unfold, with_ring
+from lipwright.render.seam import close_lips, roll_in, shade_seam
 from lipwright.render.teeth import Teeth
 
 LOWER_OVAL = tuple(FACE_OVAL[8:29])  # from one ear lobe round the chin to the other
@@ -40,11 +41,16 @@ class WarpRenderer:
         target = tracked + spread_matrix() @ (shot.target - tracked[list(DRIVE)])
         mesh = settle(tracked)
         source = with_ring(mesh, mesh)
-        moved = unfold(source, with_ring(settle(part_lips(target)), mesh))
+        wanted, seam = close_lips(mesh, settle(part_lips(target)), float(np.linalg.norm(mesh[33] - mesh[263])))
+        moved = unfold(source, with_ring(wanted, mesh))
         (x, y), mask = face_mask(source, moved, shot.frame.shape[:2])
         corner = np.array((x, y))
         maps = sampling_map(source, moved - corner, ringed_triangles(), mask.shape, corner)
+        if seam is not None:
+            roll_in(maps, seam, corner)
         pixels = cv2.remap(shot.frame, *maps, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        if seam is not None:
+            shade_seam(pixels, seam, corner)
         mouth = Mouth(mesh, moved[: len(mesh)], skin_tone(shot.frame, mesh), shot.blur, self._teeth)
         fill_cavity(pixels, (x, y), mouth, self._look(shot.view))
         return Patch(x, y, pixels, mask)
