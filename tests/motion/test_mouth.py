@@ -165,3 +165,27 @@ def test_parts_of_a_drive_are_the_whole(motion: MouthMotion) -> None:
     assert np.abs(whole[60:]).max() == 0  # beyond the sound
     parts = [drive.part(range(first, min(first + 7, 90))).offsets for first in range(0, 90, 7)]
     np.testing.assert_array_equal(np.concatenate(parts), whole)
+
+
+def test_intensity_scales_what_is_said_and_rests_at_0(motion: MouthMotion) -> None:
+    code, fps = motion.hear([features(babble(2.0))]), Fraction(25)
+    half, whole = (motion.drive(code, fps, 50, i).part(range(50)).offsets for i in (0.5, 1.0))
+    assert not motion.drive(code, fps, 50, 0.0).part(range(50)).offsets.any()
+    np.testing.assert_array_equal(whole, motion.drive(code, fps, 50).part(range(50)).offsets)
+    small = opens(whole) < mouth.WIDE
+    assert small.sum() > 20
+    np.testing.assert_allclose(opens(half)[small], opens(whole)[small] / 2, atol=2e-3)
+
+
+def test_at_full_intensity_the_jaw_stops_and_closed_lips_stay_closed(motion: MouthMotion) -> None:
+    basis = mouth_shape()["basis"]
+    effect = basis[:, BOTTOM, 1] - basis[:, TOP, 1]
+    opener = effect / (effect @ effect)  # coefficients that open the mouth by 1
+    wide, pressed = (np.tile(by * opener, (50, 1)).astype(np.float32) for by in (0.25, -0.05))
+    gate = np.ones(100, np.float32)
+    yawn, seal = (
+        motion.drive(MouthCode(code, gate), Fraction(25), 20, 2.0).part(range(20)).offsets for code in (wide, pressed)
+    )
+    assert mouth.WIDE < opens(yawn).max() < 0.3  # asked for: 0.5
+    assert np.abs(opens(seal)).max() < 1e-6
+    assert (seal[:, LOWER, 1] - seal[:, UPPER, 1]).min() >= -1e-6
