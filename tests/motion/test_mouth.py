@@ -9,7 +9,7 @@ from lipwright.facespace import DRIVE
 from lipwright.motion import mouth
 from lipwright.motion.base import MOTIONS
 from lipwright.motion.mouth import MouthCode, MouthMotion, between
-from lipwright.motion.style import LOWER, UPPER, mouth_shape
+from lipwright.motion.style import LOWER, UPPER, WIDE_OPEN, mouth_shape
 from lipwright.registry import load
 from lipwright.structures import Sound, SpeechFeatures
 
@@ -172,7 +172,7 @@ def test_intensity_scales_what_is_said_and_rests_at_0(motion: MouthMotion) -> No
     half, whole = (motion.drive(code, fps, 50, i).part(range(50)).offsets for i in (0.5, 1.0))
     assert not motion.drive(code, fps, 50, 0.0).part(range(50)).offsets.any()
     np.testing.assert_array_equal(whole, motion.drive(code, fps, 50).part(range(50)).offsets)
-    small = opens(whole) < mouth.WIDE
+    small = opens(whole) < WIDE_OPEN
     assert small.sum() > 20
     np.testing.assert_allclose(opens(half)[small], opens(whole)[small] / 2, atol=2e-3)
 
@@ -186,6 +186,6 @@ def test_at_full_intensity_the_jaw_stops_and_closed_lips_stay_closed(motion: Mou
     yawn, seal = (
         motion.drive(MouthCode(code, gate), Fraction(25), 20, 2.0).part(range(20)).offsets for code in (wide, pressed)
     )
-    assert mouth.WIDE < opens(yawn).max() < 0.3  # asked for: 0.5
+    assert WIDE_OPEN < opens(yawn).max() < 0.3  # asked for: 0.5
     assert np.abs(opens(seal)).max() < 1e-6
     assert (seal[:, LOWER, 1] - seal[:, UPPER, 1]).min() >= -1e-6

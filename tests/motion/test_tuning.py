@@ -20,7 +20,7 @@ def babble(seconds: float, seed: int = 0, rate: int = FPS) -> np.ndarray:
         * np.sin(2 * np.pi * random.uniform(0.5, 4) * at + random.uniform(0, 6))[:, None]
         for _ in range(12)
     )
-    sizes = 0.15 / (1 + np.arange(len(basis)))
+    sizes = 0.08 / (1 + np.arange(len(basis)))
     return lips_apart(np.tensordot(waves * sizes, basis, 1))
 
 
