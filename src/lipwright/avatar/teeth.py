@@ -70,8 +70,9 @@ def _edge(view: MouthView, white: np.ndarray, inside: np.ndarray) -> float | Non
     heights, is_white = place[front, 1], white[y[front], x[front]]
     if not is_white.any():
         return None
-    steps = np.arange(heights.min(), heights.max(), 0.006)
-    share = np.array([is_white[(heights >= a) & (heights < a + 0.006)].mean() for a in steps[:-1]])
+    step = max(0.006, 1.5 / plane.scale)  # no row of pixels between two steps
+    steps = np.arange(heights.min(), heights.max() + step, step)
+    share = np.histogram(heights[is_white], steps)[0] / np.maximum(np.histogram(heights, steps)[0], 1)
     lit = np.flatnonzero(share >= 0.5)
     if not len(lit):
         return None
