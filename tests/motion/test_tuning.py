@@ -41,7 +41,7 @@ def test_the_range_of_a_person_is_found() -> None:
         spoken = lively(30, by)
         fitted = fit_style(spoken)
         assert fitted.helps
-        assert fitted.opens == pytest.approx(by, abs=0.1)
+        assert (fitted.opens, fitted.widens) == pytest.approx((by, by), abs=0.1)
         shown = fitted.style.mouths(MouthDrive(spoken.made))
         for measure in (opening, width):
             assert measure(shown).std() / measure(rest() + spoken.made).std() == pytest.approx(by, abs=0.1)
