@@ -177,7 +177,7 @@ def _parts(spoken: Spoken) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarr
 def _stretched(
     response: np.ndarray, made: np.ndarray, real: np.ndarray, axes: tuple[np.ndarray, np.ndarray], seconds: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A response with the range of opening and of width put right, and what these are of the made ones. (K, K), (2,)."""
+    """A response with the range of opening and of width put right, and these as shares of the made. (K, K), (2,)."""
     direction, effect = axes
     spread = (made @ response @ effect.T).std(0)
     ratio = (real @ effect.T).std(0) / np.maximum(spread, 1e-6)
