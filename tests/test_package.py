@@ -88,6 +88,9 @@ def test_an_unknown_row_lists_the_known_ones(kind, ask):
         ({"person": "0"}, "'0'"),
         ({"fps": 0}, "fps must be 1..120, got 0"),
         ({"fps": 121}, "fps must be 1..120, got 121"),
+        ({"intensity": -0.1}, "intensity must be 0..2, got -0.1"),
+        ({"intensity": 2.5}, "intensity must be 0..2, got 2.5"),
+        ({"intensity": float("nan")}, "intensity must be 0..2, got nan"),
     ],
 )
 def test_options_check_themselves(options, words):

@@ -9,7 +9,7 @@ from lipwright.facespace import DRIVE
 from lipwright.motion import mouth
 from lipwright.motion.base import MOTIONS
 from lipwright.motion.mouth import CodedDrive, MouthCode, MouthMotion, between
-from lipwright.motion.style import LOWER, UPPER, mouth_shape
+from lipwright.motion.style import LOWER, UPPER, WIDE_OPEN, mouth_shape
 from lipwright.registry import load
 from lipwright.structures import Sound, SpeechFeatures
 
@@ -179,3 +179,28 @@ def test_a_sure_closure_shuts_the_lips_and_a_doubtful_one_does_not() -> None:
     gap = opens(CodedDrive(code, Fraction(50), 50).part(range(50)).offsets)
     assert gap[[10, 19, 40, 45]].min() > 0.05
     assert gap[20:24].max() < 0.02  # one more: frames may fall beside a short closure
+
+
+def test_intensity_scales_what_is_said_and_rests_at_0(motion: MouthMotion) -> None:
+    code, fps = motion.hear([features(babble(2.0))]), Fraction(25)
+    half, whole = (motion.drive(code, fps, 50, i).part(range(50)).offsets for i in (0.5, 1.0))
+    assert not motion.drive(code, fps, 50, 0.0).part(range(50)).offsets.any()
+    np.testing.assert_array_equal(whole, motion.drive(code, fps, 50).part(range(50)).offsets)
+    small = opens(whole) < WIDE_OPEN
+    assert small.sum() > 20
+    np.testing.assert_allclose(opens(half)[small], opens(whole)[small] / 2, atol=2e-3)
+
+
+def test_at_full_intensity_the_jaw_stops_and_closed_lips_stay_closed(motion: MouthMotion) -> None:
+    basis = mouth_shape()["basis"]
+    effect = basis[:, BOTTOM, 1] - basis[:, TOP, 1]
+    opener = effect / (effect @ effect)  # coefficients that open the mouth by 1
+    wide, pressed = (np.tile(by * opener, (50, 1)).astype(np.float32) for by in (0.25, -0.05))
+    open_lips, gate = np.zeros(50, np.float32), np.ones(100, np.float32)
+    yawn, seal = (
+        motion.drive(MouthCode(code, open_lips, gate), Fraction(25), 20, 2.0).part(range(20)).offsets
+        for code in (wide, pressed)
+    )
+    assert WIDE_OPEN < opens(yawn).max() < 0.3  # asked for: 0.5
+    assert np.abs(opens(seal)).max() < 1e-6
+    assert (seal[:, LOWER, 1] - seal[:, UPPER, 1]).min() >= -1e-6

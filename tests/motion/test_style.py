@@ -92,6 +92,19 @@ def test_mouths_are_neutral_plus_gain_times_drive() -> None:
     np.testing.assert_allclose(style.mouths(drive)[1], closed_mouth() + 1.2, rtol=1e-6)
 
 
+@pytest.mark.parametrize("gain", [0.7, 1.0, 1.2, 1.4])
+def test_a_lively_mouth_opens_no_wider_than_the_jaw(gain: float) -> None:
+    opens = np.linspace(0, 0.25, 26)
+    drive = MouthDrive(opened(opens) - closed_mouth())
+    shown = opening(SpeakerStyle(closed_mouth(), gain).mouths(drive))
+    asked = opening(drive.offsets)
+    np.testing.assert_allclose(shown[:10], gain * asked[:10], atol=1e-5)
+    assert shown.max() <= max(float(asked.max()), 0.28)
+    assert (np.diff(shown) > 0).all()
+    if gain <= 1:
+        np.testing.assert_allclose(shown, gain * asked, atol=1e-5)
+
+
 def test_a_grin_is_taken_out_without_opening_the_mouth() -> None:
     grin = closed_mouth()
     grin[:, 0] *= 0.75 / width(grin)

@@ -14,11 +14,12 @@ OPEN = 0.05  # eye distances: in a mouth less open the lip's shadow lies on the 
 LOOKS = 24  # as many are read, spread over the bank
 FEWEST = 5  # looks that show teeth, for a judgement
 SHARPEST = 0.02  # eye distances of blur: beyond it lips and teeth mix
-WHITE = 0.30  # saturation, (most - least) / most of red, green and blue: enamel stays under it
+WHITE = 0.22  # saturation, (most - least) / most of red, green and blue: enamel stays under it
 LIGHT = 0.55  # of the skin's lightness: enamel is over it
 LEAST_SHARE = 0.04  # of what is seen between the lips has to be enamel
 FRONT = 0.08  # face units to both sides of the middle: the two front teeth
-ENAMEL, EDGE = (0.75, 1.25), 0.03  # what is believed at most
+ENAMEL, EDGE = (0.65, 1.5), 0.05  # what is believed at most
+AGREE = 0.035  # face units: looks whose edges lie further apart (quartiles) tell nothing
 
 
 def read_teeth(bank: MouthBank) -> tuple[Teeth, int]:
@@ -36,9 +37,15 @@ def read_teeth(bank: MouthBank) -> tuple[Teeth, int]:
     if len(read) < FEWEST:
         return Teeth(), len(read)
     red, green, blue = (float(part) for part in np.clip(np.median([colour for colour, _ in read], 0), *ENAMEL))
-    edges = [edge for _, edge in read if edge is not None]
-    edge = float(np.clip(np.median(edges), -EDGE, EDGE)) if len(edges) >= FEWEST else 0.0
-    return Teeth((red, green, blue), edge), len(read)
+    return Teeth((red, green, blue), _agreed([edge for _, edge in read if edge is not None])), len(read)
+
+
+def _agreed(edges: list[float]) -> float:
+    """The edge that looks agree on, 0 where too few show it or they do not."""
+    if len(edges) < FEWEST:
+        return 0.0
+    low, middle, high = np.percentile(edges, (25, 50, 75))
+    return float(np.clip(middle, -EDGE, EDGE)) if high - low <= AGREE else 0.0
 
 
 def _read(view: MouthView) -> tuple[np.ndarray, float | None] | None:
@@ -49,7 +56,7 @@ def _read(view: MouthView) -> tuple[np.ndarray, float | None] | None:
     if white.sum() < max(LEAST_SHARE * inside.sum(), 12):
         return None
     light = rgb.mean(2)[white]
-    full = rgb[white][light >= np.percentile(light, 60)]  # in full light
+    full = rgb[white][light >= np.percentile(light, 80)]  # in full light
     return np.median(full, 0) / tooth_colour(view.tone), _edge(view, white, inside)
 
 
@@ -63,8 +70,9 @@ def _edge(view: MouthView, white: np.ndarray, inside: np.ndarray) -> float | Non
     heights, is_white = place[front, 1], white[y[front], x[front]]
     if not is_white.any():
         return None
-    steps = np.arange(heights.min(), heights.max(), 0.006)
-    share = np.array([is_white[(heights >= a) & (heights < a + 0.006)].mean() for a in steps[:-1]])
+    step = max(0.006, 1.5 / plane.scale)  # no row of pixels between two steps
+    steps = np.arange(heights.min(), heights.max() + step, step)
+    share = np.histogram(heights[is_white], steps)[0] / np.maximum(np.histogram(heights, steps)[0], 1)
     lit = np.flatnonzero(share >= 0.5)
     if not len(lit):
         return None

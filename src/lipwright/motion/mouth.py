@@ -15,7 +15,7 @@ import numpy as np
 
 from lipwright.errors import OptionError
 from lipwright.facespace import DRIVE, LIP_BOTTOM, LIP_TOP
-from lipwright.motion.style import lips_apart, mouth_shape
+from lipwright.motion.style import flattened, lips_apart, mouth_shape
 from lipwright.runtime import open_model
 from lipwright.structures import MouthDrive, SpeechFeatures
 
@@ -30,7 +30,6 @@ PAST, FUTURE = 68, 20  # rows a step sees before and after its own
 SILENT_MEL, SILENT_ENERGY = -3.0, -6.0  # what the network hears before and after the sound
 STEPS_AT_ONCE = 1_500  # one minute
 FRAMES_AT_ONCE = 1_000
-WIDE, WIDEST = 0.18, 0.26  # opening that one frame in twenty exceeds, and the most that is made
 DOUBT, SURE = 0.35, 0.65  # of a closure
 TOP, BOTTOM = DRIVE.index(LIP_TOP), DRIVE.index(LIP_BOTTOM)
 
@@ -185,12 +184,9 @@ def between(values: np.ndarray, frames: range, frames_per_value: Fraction) -> np
 
 
 def jaw_stops(offsets: np.ndarray) -> np.ndarray:
-    """Openings beyond what talkers show flatten out towards `WIDEST`. (F, 68, 3) to the same."""
+    """Openings beyond what talkers show flatten out, see `flattened`. (F, 68, 3) to the same."""
     opens = offsets[:, BOTTOM, 1] - offsets[:, TOP, 1]
-    excess = np.maximum(opens - WIDE, 0)
-    room = WIDEST - WIDE
-    back = excess - room * np.tanh(excess / room)
-    return offsets - back[:, None, None] * mouth_shape()["opening_direction"]
+    return offsets - (opens - flattened(opens))[:, None, None] * mouth_shape()["opening_direction"]
 
 
 def shut_share(closure: np.ndarray) -> np.ndarray:

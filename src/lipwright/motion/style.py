@@ -21,6 +21,7 @@ REST_OPENING = 0.003  # of the eye distance
 CLOSED_SHARE = 20  # percentile of opening under which frames count as closed
 FEWEST_FRAMES, UNSURE_FRAMES = 75, 100  # for a judgement of liveliness; as good as no judgement
 LEAST_GAIN, MOST_GAIN = 0.7, 1.4
+WIDE_OPEN, WIDEST_OPEN = 0.18, 0.26  # opening that one frame in twenty exceeds, and the most that is made
 
 PAIRS = ((95, 191), (88, 80), (178, 81), (87, 82), (14, 13), (317, 312), (402, 311), (318, 310),
          (324, 415))  # fmt: skip
@@ -59,12 +60,24 @@ class SpeakerStyle:
     response: np.ndarray | None = None
 
     def mouths(self, drive: MouthDrive) -> np.ndarray:
-        """The drive as this person's mouths in face space. (F, 68, 3) float32."""
+        """The drive as this person's mouths in face space. (F, 68, 3) float32.
+
+        Whoever opens wider than the drive does so up to where the jaw stops.
+        """
         mouths = np.float32(self.gain) * drive.offsets
         if self.response is not None:
             mouths = answered(mouths, self.response)
+        opens = opening(mouths)
+        excess = np.maximum(opens - np.maximum(flattened(opens), opening(drive.offsets)), 0)
+        mouths -= excess[:, None, None] * mouth_shape()["opening_direction"]
         mouths += self.neutral
         return mouths
+
+
+def flattened(opens: np.ndarray) -> np.ndarray:
+    """Openings beyond what talkers show flatten out towards `WIDEST_OPEN`. Any shape to the same, eye distances."""
+    excess, room = np.maximum(opens - WIDE_OPEN, 0), WIDEST_OPEN - WIDE_OPEN
+    return opens - (excess - room * np.tanh(excess / room))
 
 
 def coefficients_of(offsets: np.ndarray) -> np.ndarray:

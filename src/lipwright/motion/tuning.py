@@ -177,12 +177,13 @@ def _parts(spoken: Spoken) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarr
 def _stretched(
     response: np.ndarray, made: np.ndarray, real: np.ndarray, axes: tuple[np.ndarray, np.ndarray], seconds: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A response with the range of opening and of width put right, and these two factors. (K, K), (2,)."""
+    """A response with the range of opening and of width put right, and these as shares of the made. (K, K), (2,)."""
     direction, effect = axes
     spread = (made @ response @ effect.T).std(0)
     ratio = (real @ effect.T).std(0) / np.maximum(spread, 1e-6)
     gains = np.clip(np.maximum(ratio, 1e-6) ** (seconds / (seconds + UNSURE_SECONDS)), LEAST_GAIN, MOST_GAIN)
-    return response @ (np.eye(len(response)) + effect.T * (gains - 1) @ direction.T), gains
+    response = response @ (np.eye(len(response)) + effect.T * (gains - 1) @ direction.T)
+    return response, (made @ response @ effect.T).std(0) / np.maximum((made @ effect.T).std(0), 1e-6)
 
 
 def _with_neutral(spoken: Spoken, response: np.ndarray) -> SpeakerStyle:

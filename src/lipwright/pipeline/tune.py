@@ -169,16 +169,17 @@ def own_speech(clip: Clip, person: Avatar, options: DubOptions) -> tuple[Spoken,
     told = relied_on(person.trust)[person.seen]
     real[person.seen[told]] = person.mouths[told]
     real = real[: int(MOST_SECONDS * fps)]
-    late = lateness(made, real, fps) if told.any() else None
+    seconds = min(float(told.sum()) / fps, heard / HEARD)
+    if seconds < LEAST_SECONDS:
+        raise InputError(
+            f"{name} shows and sounds the person for {seconds:.1f} seconds, at least {LEAST_SECONDS:g} are needed; "
+            "use longer footage that shows the mouth well"
+        )
+    late = lateness(made, real, fps)
     if late is None:
         raise InputError(f"the sound of {name} does not go with its mouth; tuning needs footage with its own sound")
     at = np.round((np.arange(len(real)) / fps + late) * HEARD).astype(int)
     frames = np.flatnonzero((at >= 0) & (at < heard) & np.isfinite(real).all((1, 2)))
-    if len(frames) < LEAST_SECONDS * fps:
-        raise InputError(
-            f"{name} shows the person speaking for {len(frames) / fps:.1f} seconds, "
-            f"at least {LEAST_SECONDS:g} are needed; use longer footage"
-        )
     return Spoken(real[frames], made[at[frames]], fps), late
 
 
