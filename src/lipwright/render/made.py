@@ -20,9 +20,9 @@ EDGE_UNDER = 0.044  # the upper front teeth end this far below that line: mean; 
 EDGE_FOLLOWS = 0.7  # by so much of it, who has a longer upper lip has lower teeth; not whole: one frame's line is noisy
 UPPER_SHARE = 0.28  # of an opening is the upper lip's: tells the closed line of a face whose lips are apart
 LEAST_LINE, MOST_LINE = -0.04, 0.045
-LOWER_SEEN = 0.030  # of the lower row over the lip, more where the lip is drawn down from the jaw
+LOWER_SEEN = 0.018  # of the lower row over the lip, more where the lip is drawn down from the jaw
 LOWER_MOST = 0.06
-THROAT = np.array((0.24, 0.085, 0.085), np.float32)  # of the skin's colour (seen: 0.06-0.54, 0.01-0.35, 0.0-0.35)
+THROAT = np.array((0.16, 0.070, 0.070), np.float32)  # of the skin's colour (seen: 0.06-0.54, 0.01-0.35, 0.0-0.35)
 TONGUE = np.array((0.84, 0.57, 0.62), np.float32)  # of the skin's colour
 IVORY = np.array((1.045, 0.995, 0.945), np.float32)
 REDDENS = np.array((0.90, 1.02, 1.02), np.float32)  # light that has been in a mouth comes out red: its share in shade
@@ -81,7 +81,7 @@ def made_mouth(
     drawn = THROAT * tone * (0.75 + 0.25 * _ramp(lips.corner, 0.0, 0.10))[..., None]
     _lay(drawn, *_tongue(lips, tone, light))
     lower_u, lower_v = _lower_place(plane, mesh, target, lips)
-    _lay_row(drawn, LOWER, plane, (lower_u, lower_v), enamel * (0.92 * light), _lower_shade(lips))
+    _lay_row(drawn, LOWER, plane, (lower_u, lower_v), enamel * (0.84 * light), _lower_shade(lips))
     if upper > 0:
         middle, edge = upper_edge(plane, mesh)
         _lay_row(drawn, UPPER, plane, (lips.u - middle, lips.v - edge), enamel * light, _upper_shade(lips), upper)
@@ -143,7 +143,7 @@ def _tongue(lips: _Lips, tone: np.ndarray, light: float) -> tuple[np.ndarray, np
     top = tall * np.sqrt(1 - 0.8 * side * side)
     rise = lips.over / max(tall, 1e-3)  # 0 at the lower lip, 1 at the hill's top
     cover = _ramp(top - lips.over, -0.35 * tall, 0.35 * tall) * (1 - _ramp(side, 0.75, 1.0))
-    bright = (0.40 + 0.58 * _ramp(rise, 1.1, 0.3)) * (1 - 0.25 * side * side)
+    bright = (0.30 + 0.52 * _ramp(rise, 1.1, 0.3)) * (1 - 0.25 * side * side)
     bright *= 1 - 0.10 * np.exp(-np.square((lips.u - lips.middle) / 0.02))  # the furrow
     wet = 0.10 * np.exp(-np.square((rise - 0.55) / 0.16) - np.square((lips.u - lips.middle - 0.05) / 0.045))
     return (TONGUE * tone) * ((bright + wet) * light)[..., None], cover
