@@ -11,7 +11,7 @@ import numpy as np
 
 from lipwright.facespace import INNER_RING, NOSE_BASE, STABLE, triangles
 from lipwright.render.bank import MouthView
-from lipwright.render.made import made_mouth
+from lipwright.render.made import likely_blur, made_mouth
 from lipwright.render.mesh import STRIP, sampling_map
 
 LEAST_BLUR = 0.3  # pixels; under it nobody sees the difference
@@ -83,7 +83,7 @@ def _between(
         drawn = np.zeros((*size, 3), np.float32)  # all of it is about to be covered
     else:
         drawn = made_mouth(mouth.mesh, mouth.target, mouth.tone, origin, size, upper=slit)
-        _soften(drawn, mouth.blur, MADE_BLUR, eyes)
+        _soften(drawn, likely_blur(mouth.blur), MADE_BLUR, eyes)
     if view is not None:
         _lay_view(drawn, mouth, view, origin, 1 - slit)
         _soften(drawn, mouth.blur, view.blur, eyes)
