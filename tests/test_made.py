@@ -9,7 +9,7 @@ import pytest
 from lipwright.facespace import INNER_RING, LIPS_OUTER, NOSE_BASE, eye_distance
 from lipwright.render.bank import MouthView
 from lipwright.render.cavity import Mouth, fill_cavity
-from lipwright.render.made import made_mouth, tooth_colour, upper_edge
+from lipwright.render.made import likely_blur, made_mouth, tooth_colour, upper_edge
 from lipwright.render.teeth import LOWER, UPPER, Teeth, face_plane, look_of
 
 LARGER = 3.0  # the portrait's mouth is small; teeth are told apart on a larger one
@@ -70,6 +70,15 @@ class TestUpperRow:
         assert max(ends) - min(ends) <= 1
         assert np.mean(ends) == pytest.approx(y, abs=2.5)  # its edge is rounded
 
+    def test_a_lip_drawn_far_up_bares_hardly_any_gum(self, face):
+        x, _, _ = front(face)
+        scale = face_plane(face).scale
+        for lift in (0.10, 0.14):
+            target = opened(face, 0.2, lift)
+            lip = round(target[UPPER_LIP[4], 1])
+            under = made(face, target)[lip + round(0.03 * scale) : lip + round(0.08 * scale), x]
+            assert (under[:, 1] / under[:, 0]).min() > 0.8  # enamel, where gums are red
+
     def test_gaps_between_teeth_do_not_move(self, face):
         _, _, y = front(face)
         line = round(y - 0.025 * face_plane(face).scale)
@@ -93,6 +102,15 @@ class TestUpperRow:
         assert looks[0.0][:200].sum() == pytest.approx(looks[0.0][200:].sum(), rel=0.1)
         assert looks[0.5][200:].sum() >= looks[0.5][:200].sum()
         np.testing.assert_allclose(looks[0.5], looks[-0.5][::-1], atol=1.0)
+
+
+class TestBlur:
+    def test_a_face_smooth_in_one_direction_has_a_sharp_mouth(self):
+        assert likely_blur(np.float32((0.014, 0.002))) == pytest.approx((0.002, 0.002), abs=1e-6)
+
+    def test_motion_and_softness_count(self):
+        assert likely_blur(np.float32((0.050, 0.004))) == pytest.approx((0.035, 0.004), abs=1e-6)
+        assert likely_blur(np.float32((0.020, 0.020))) == pytest.approx((0.020, 0.020), abs=1e-6)
 
 
 class TestLowerRow:

@@ -236,7 +236,7 @@ class TestCavity:
         canvas = np.full_like(portrait, 255)
         fill_cavity(canvas, (0, 0), self.mouth(mesh, mesh[:, :2]), None)
         x, y = np.round(mesh[[13, 14], :2].mean(0)).astype(int)
-        assert 40 < canvas[y, x].mean() < 170  # neither a black hole nor white paint
+        assert 40 < canvas[y, x].mean() < 185  # neither a black hole nor white paint: a tooth in half light
         assert canvas[y, x, 0] >= canvas[y, x, 1:].max()  # warm, not green
         changed = (canvas != 255).any(2)
         ring = np.zeros(changed.shape, np.uint8)

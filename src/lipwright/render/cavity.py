@@ -11,7 +11,7 @@ import numpy as np
 
 from lipwright.facespace import INNER_RING, NOSE_BASE, STABLE, triangles
 from lipwright.render.bank import MouthView
-from lipwright.render.made import RULE, made_mouth
+from lipwright.render.made import RULE, likely_blur, made_mouth
 from lipwright.render.mesh import STRIP, sampling_map
 from lipwright.render.teeth import Teeth
 
@@ -86,7 +86,7 @@ def _between(
         drawn = np.zeros((*size, 3), np.float32)  # all of it is about to be covered
     else:
         drawn = made_mouth(mouth.mesh, mouth.target, mouth.tone, origin, size, upper=slit, teeth=mouth.teeth)
-        _soften(drawn, mouth.blur, MADE_BLUR, eyes)
+        _soften(drawn, likely_blur(mouth.blur), MADE_BLUR, eyes)
     if view is not None:
         _lay_view(drawn, mouth, view, origin, 1 - slit)
         _soften(drawn, mouth.blur, view.blur, eyes)

@@ -20,13 +20,15 @@ EDGE_UNDER = 0.044  # the upper front teeth end this far below that line: mean; 
 EDGE_FOLLOWS = 0.7  # by so much of it, who has a longer upper lip has lower teeth; not whole: one frame's line is noisy
 UPPER_SHARE = 0.28  # of an opening is the upper lip's: tells the closed line of a face whose lips are apart
 LEAST_LINE, MOST_LINE = -0.04, 0.045
-LOWER_SEEN = 0.030  # of the lower row over the lip, more where the lip is drawn down from the jaw
+SMOOTH_SKIN = 0.015  # eye distances of blur along one axis that need not be blur
+MOST_BARED, GUMS_HIDDEN = 0.110, 0.8  # a front tooth's length under the lip; the share of what more there would be
+LOWER_SEEN = 0.018  # of the lower row over the lip, more where the lip is drawn down from the jaw
 LOWER_MOST = 0.06
-THROAT = np.array((0.24, 0.085, 0.085), np.float32)  # of the skin's colour (seen: 0.06-0.54, 0.01-0.35, 0.0-0.35)
+THROAT = np.array((0.16, 0.070, 0.070), np.float32)  # of the skin's colour (seen: 0.06-0.54, 0.01-0.35, 0.0-0.35)
 TONGUE = np.array((0.84, 0.57, 0.62), np.float32)  # of the skin's colour
 BRIGHTEST = 245.0  # enamel
-IVORY = np.array((1.045, 0.995, 0.945), np.float32)
-REDDENS = np.array((0.90, 1.02, 1.02), np.float32)  # light that has been in a mouth comes out red: its share in shade
+IVORY = np.array((1.038, 0.998, 0.945), np.float32)
+REDDENS = np.array((0.87, 1.02, 1.02), np.float32)  # light that has been in a mouth comes out red: its share in shade
 RULE = Teeth()
 USUAL_WIDTH = (0.38, 0.52)  # between the inner corners
 PURSED = (0.70, 0.96)  # of the mouth's usual width
@@ -80,16 +82,17 @@ def made_mouth(  # noqa: PLR0913 - where, in which light, and whose
     """
     plane = face_plane(mesh)
     lips = _lips(plane, target, origin, size)
-    enamel = np.minimum(tooth_colour(tone) * np.array(teeth.enamel, np.float32), BRIGHTEST)
     light = _light(plane, mesh, lips)
+    enamel = np.minimum(tooth_colour(tone) * np.array(teeth.enamel, np.float32), BRIGHTEST)
+    enamel = enamel * (1 - (1 - light) * REDDENS)
     drawn = THROAT * tone * (0.75 + 0.25 * _ramp(lips.corner, 0.0, 0.10))[..., None]
     _lay(drawn, *_tongue(lips, tone, light))
     lower_u, lower_v = _lower_place(plane, mesh, target, lips)
-    _lay_row(drawn, LOWER, plane, (lower_u, lower_v), enamel * (0.92 * light), _lower_shade(lips))
+    _lay_row(drawn, LOWER, plane, (lower_u, lower_v), enamel * 0.95, _lower_shade(lips))
     if upper > 0:
         middle, edge = upper_edge(plane, mesh)
-        at = (lips.u - middle, lips.v - (edge + teeth.edge))
-        _lay_row(drawn, UPPER, plane, at, enamel * light, _upper_shade(lips), upper)
+        edge = _below_lip(plane, target, edge + teeth.edge)
+        _lay_row(drawn, UPPER, plane, (lips.u - middle, lips.v - edge), enamel, _upper_shade(lips), upper)
     return drawn
 
 
@@ -98,11 +101,21 @@ def tooth_colour(tone: np.ndarray) -> np.ndarray:
 
     Enamel is the same on all people, so it stands out more from dark skin: in the brightest twelfth of open mouths it
     was 1.1 times as light as the skin where that was at 200, 1.2 times at 150, 1.2 to 2.9 times under 120. In a dark
-    scene it may not glow. Of the skin's colour cast less than half is left.
+    scene it may not glow. Of the skin's colour cast a third is left: a pink skin has no pink teeth.
     """
     lightness = max(float(tone.mean()), 1.0)
-    level = min(250 * (lightness / 255) ** 0.48, 1.65 * lightness)
-    return np.clip(level * (1 + 0.45 * (tone / lightness - 1)) * IVORY, 0, BRIGHTEST).astype(np.float32)
+    level = min(250 * (lightness / 255) ** 0.43, 1.80 * lightness)
+    return np.clip(level * (1 + 0.38 * (tone / lightness - 1)) * IVORY, 0, BRIGHTEST).astype(np.float32)
+
+
+def likely_blur(blur: np.ndarray) -> np.ndarray:
+    """Blur for teeth in a frame measured to be blurred so. (2,) eye distances, along x and y, to same.
+
+    A face smooth in one direction reads as blurred there while its mouth is sharp: only what both directions share
+    counts, and what one has far beyond the other, which is motion.
+    """
+    least = blur.min()
+    return least + np.maximum(blur - least - SMOOTH_SKIN, 0)
 
 
 def upper_edge(plane: Plane, mesh: np.ndarray) -> tuple[float, float]:
@@ -111,6 +124,12 @@ def upper_edge(plane: Plane, mesh: np.ndarray) -> tuple[float, float]:
     line = top[1] + UPPER_SHARE * max(float(bottom[1] - top[1]), 0.0)
     follow = EDGE_FOLLOWS * float(np.clip(line - LIP_LINE, LEAST_LINE, MOST_LINE))
     return 0.5 * float(top[0]), LIP_LINE + EDGE_UNDER + follow
+
+
+def _below_lip(plane: Plane, target: np.ndarray, edge: float) -> float:
+    """The row's edge under a lip that is drawn up: whoever bares the teeth that far has them higher. Face units."""
+    lip = float(plane.place(target[list(UPPER_MIDDLE)].mean(0))[1])
+    return edge - GUMS_HIDDEN * max(edge - lip - MOST_BARED, 0.0)
 
 
 def _light(plane: Plane, mesh: np.ndarray, lips: _Lips) -> float:
@@ -148,7 +167,7 @@ def _tongue(lips: _Lips, tone: np.ndarray, light: float) -> tuple[np.ndarray, np
     top = tall * np.sqrt(1 - 0.8 * side * side)
     rise = lips.over / max(tall, 1e-3)  # 0 at the lower lip, 1 at the hill's top
     cover = _ramp(top - lips.over, -0.35 * tall, 0.35 * tall) * (1 - _ramp(side, 0.75, 1.0))
-    bright = (0.40 + 0.58 * _ramp(rise, 1.1, 0.3)) * (1 - 0.25 * side * side)
+    bright = (0.33 + 0.60 * _ramp(rise, 1.1, 0.3)) * (1 - 0.25 * side * side)
     bright *= 1 - 0.10 * np.exp(-np.square((lips.u - lips.middle) / 0.02))  # the furrow
     wet = 0.10 * np.exp(-np.square((rise - 0.55) / 0.16) - np.square((lips.u - lips.middle - 0.05) / 0.045))
     return (TONGUE * tone) * ((bright + wet) * light)[..., None], cover

@@ -181,13 +181,13 @@ def _tooth(x: np.ndarray, v: np.ndarray, form: tuple[float, float, float]) -> tu
     """One tooth: colour (H, W, 3) and mask (H, W). `x` from its middle, `v` beyond its edge; width, length, radius."""
     width, length, radius = form
     # Narrower to the root; both corners of the edge are rounded alike.
-    half = width / 2 * (0.985 - 0.10 * np.clip(-v / length, 0, 1))
+    half = width / 2 * (0.995 - 0.10 * np.clip(-v / length, 0, 1))
     beside, beyond = np.abs(x) - half + radius, v + radius
     rim = np.hypot(np.maximum(beside, 0), np.maximum(beyond, 0)) + np.minimum(np.maximum(beside, beyond), 0) - radius
     # Neighbours touch: towards the root the gap closes in shade instead of showing the dark behind.
-    touch = np.where(v < -0.022, np.abs(x) - 0.53 * width, 1.0)
+    touch = np.where(v < -0.014, np.abs(x) - 0.56 * width, 1.0)
     mask = _step(np.maximum(-rim, -touch), -0.0008, 0.0008)
-    round_off = 1 - 0.13 * np.square(x / half) - 0.19 * np.exp(-np.maximum(-rim, 0) / 0.005)
+    round_off = 1 - 0.09 * np.square(x / half) - 0.12 * np.exp(-np.maximum(-rim, 0) / 0.005)
     root = _step(-v / length, 0.35, 1.05)
     edge = 1 - 0.10 * np.exp(-np.maximum(-v, 0) / 0.010)  # enamel is clear there: the dark shows through
     shade = (np.clip(round_off, 0.5, 1) * edge)[..., None] * (1 - root[..., None] * np.array((0.06, 0.10, 0.19)))

@@ -9,9 +9,9 @@ from lipwright.facespace import DRIVE, FACE_OVAL
 from lipwright.render.bank import MouthBank, MouthView, skin_tone
 from lipwright.render.base import Patch, RenderSpec, Shot
 from lipwright.render.cavity import Mouth, fill_cavity
+from lipwright.render.lips import close_lips, roll_in, roll_out, shade_seam
 from lipwright.render.made import RULE
 from lipwright.render.mesh import part_lips, ringed_triangles, sampling_map, settle, spread_matrix, unfold, with_ring
-from lipwright.render.seam import close_lips, roll_in, shade_seam
 from lipwright.render.teeth import Teeth
 
 LOWER_OVAL = tuple(FACE_OVAL[8:29])  # from one ear lobe round the chin to the other
@@ -41,8 +41,9 @@ class WarpRenderer:
         target = tracked + spread_matrix() @ (shot.target - tracked[list(DRIVE)])
         mesh = settle(tracked)
         source = with_ring(mesh, mesh)
-        wanted, seam = close_lips(mesh, settle(part_lips(target)), float(np.linalg.norm(mesh[33] - mesh[263])))
-        moved = unfold(source, with_ring(wanted, mesh))
+        eyes = float(np.linalg.norm(mesh[33] - mesh[263]))
+        wanted, seam = close_lips(mesh, settle(part_lips(target)), eyes)
+        moved = unfold(source, with_ring(roll_out(mesh, wanted, eyes), mesh))
         (x, y), mask = face_mask(source, moved, shot.frame.shape[:2])
         corner = np.array((x, y))
         maps = sampling_map(source, moved - corner, ringed_triangles(), mask.shape, corner)

@@ -1,4 +1,4 @@
-"""Lips that close over an open mouth: `lipwright.render.seam`."""
+"""Lips that close over an open mouth: `lipwright.render.lips`."""
 
 import numpy as np
 import pytest
@@ -8,8 +8,8 @@ from lipwright.face.base import open_tracker
 from lipwright.facespace import DRIVE, eye_distance
 from lipwright.motion.style import mouth_shape, neutral_mouth
 from lipwright.render.base import Shot
+from lipwright.render.lips import ROLLED_OUT, close_lips, roll_in, roll_out, shade_seam
 from lipwright.render.mesh import LOWER_LINE, UPPER_LINE, part_lips, spread_matrix
-from lipwright.render.seam import close_lips, roll_in, shade_seam
 from lipwright.render.warp import WarpRenderer
 
 MIDDLE = slice(4, 7)
@@ -101,3 +101,19 @@ def test_the_tracker_finds_the_mouth_closed(portrait, mesh, avatar, neutral):
     with open_tracker("facemesh") as tracker:
         found = tracker.fit(drawn)
     assert (found[14] - found[13])[1] / eye_distance(found) < 0.015  # what counts as closed
+
+
+class TestRollOut:
+    def test_a_mouth_that_stays_is_left_alone(self, mesh, eyes):
+        np.testing.assert_array_equal(roll_out(mesh[:, :2], mesh[:, :2], eyes), mesh[:, :2])
+
+    def test_closed_lips_that_part_grow_thicker(self, mesh, closed, eyes):
+        out = roll_out(closed, mesh[:, :2], eyes)
+        narrower = gaps(mesh, eyes) - gaps(out, eyes)
+        assert narrower[MIDDLE] == pytest.approx(2 * ROLLED_OUT, rel=0.2)
+        assert (gaps(out, eyes) >= gaps(mesh, eyes) / 3 - 1e-4).all()
+        rest = np.setdiff1d(np.arange(len(closed)), (*UPPER_LINE, *LOWER_LINE))
+        np.testing.assert_array_equal(out[rest], mesh[rest, :2])
+
+    def test_a_mouth_that_closes_is_left_alone(self, mesh, closed, eyes):
+        np.testing.assert_array_equal(roll_out(mesh[:, :2], closed, eyes), closed)

@@ -1,9 +1,10 @@
-"""Lips that close over a mouth that stands open in the frame.
+"""Lips that close over a mouth that stands open in the frame, and open where it is closed.
 
 A tracked inner lip point lies on the teeth's side of the lip's edge, by a hundredth or two of the eye distance. As long
 as a mouth is moved a little, that cancels; where an open one is to close, a line of teeth and dark would be left
 between the lips. So the closing lips are rolled in by that much, as real ones are, and meet in a shaded line.
-All of it grows with how much the mouth closes: a mouth already closed in the frame is left as it is.
+All of it grows with how much the mouth closes: a mouth already closed in the frame is left as it is. Lips that part
+turn out instead.
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import numpy as np
 from lipwright.render.mesh import LOWER_LINE, UPPER_LINE
 
 ROLL = 0.019  # eye distances of each lip that are rolled in
+ROLLED_OUT = 0.012  # eye distances of each lip that opening turns out
 REACH = 3  # times that, of the lip's height, is stretched to take their place
 CLOSING = 0.05  # eye distances by which a mouth closes, from which all of it is done
 NEARLY = (0.015, 0.045)  # eye distances: lips less apart are rolled in whole, lips further apart not at all
@@ -73,6 +75,27 @@ def close_lips(mesh: np.ndarray, target: np.ndarray, eyes: float) -> tuple[np.nd
     # Beside the corners, where no gap tells it, there is as much dark to be rolled in as further on.
     rolls = np.maximum(closes, share * BESIDE) * (near * ROLL * eyes)
     return out, Seam(middle, halves, rolls, down, met, SHADE_WIDTH * eyes)
+
+
+def roll_out(mesh: np.ndarray, target: np.ndarray, eyes: float) -> np.ndarray:
+    """Let lips that part show more of themselves. (478, 2) pixels each to (478, 2).
+
+    Lips that are closed in the frame hide their inner side; opened as they are they would be too thin, and the tracker
+    would read the mouth as more open than it was to be.
+
+    Args:
+        mesh: the frame's own mesh.
+        target: the wanted one.
+        eyes: distance of the outer eye corners, pixels.
+    """
+    upper, lower = list(UPPER_LINE), list(LOWER_LINE)
+    was, gaps = (np.linalg.norm(points[lower] - points[upper], axis=1) / eyes for points in (mesh, target))
+    shown = ROLLED_OUT * (np.clip(gaps / CLOSING, 0, 1) - np.clip(was / CLOSING, 0, 1))
+    share = np.clip(shown / np.maximum(gaps, 1e-6), 0, 1 / 3)[:, None]
+    out = target.copy()
+    out[upper] += share * (target[lower] - target[upper])
+    out[lower] += share * (target[upper] - target[lower])
+    return out
 
 
 def _step(value: float, low: float, high: float) -> float:
