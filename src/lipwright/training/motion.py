@@ -1,13 +1,5 @@
-"""Trains the motion network: speech rows to mouth coefficients.
+"""What the motion network learns: its recipe, its clips, what mouths have in common, and the losses."""
 
-    python -m lipwright.training.motion CLIPS.npz --recipe RECIPE.toml --output FOLDER
-
-Writes FOLDER/shape.npz (what mouths have in common) and FOLDER/network.pt (weights only).
-"""
-
-import argparse
-import logging
-import time
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +10,11 @@ import torch
 from torch import Tensor
 
 from lipwright.facespace import DRIVE, LIP_BOTTOM, LIP_TOP, MOUTH_CORNERS, opening
-from lipwright.training.clips import TalkingClip, load
-from lipwright.training.dataset import Batches, Example, SpokenBatches, examples_of
+from lipwright.training.clips import TalkingClip
+from lipwright.training.dataset import SpokenBatches
 from lipwright.training.network import PHASES, MotionNet, in_phases
 from lipwright.training.shape import main_motions, mirror_of, offsets_of, opening_direction
 from lipwright.training.speech import APART, BILABIAL, OPEN_VOWELS, OTHER
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,61 +159,3 @@ class PhoneTask:
         parted = self.least[classes] > 0
         together = (self.least[classes] - opening).clamp(min=0)[parted].square().mean()
         return self.recipe.phone_weight * phones + self.recipe.closure_weight * (apart + together)
-
-
-def train(examples: list[Example], shape: dict[str, np.ndarray], recipe: Recipe) -> MotionNet:
-    """The whole training: draw, guess, compare, step; returns the averaged network."""
-    torch.manual_seed(recipe.seed)
-    batches = Batches(examples, recipe.batch, recipe.window, np.random.default_rng(recipe.seed))
-    lines = torch.from_numpy(contours(shape))
-    weights = torch.from_numpy((shape["spread"] / shape["spread"].max()) ** 0.5)
-    net = MotionNet(len(shape["spread"]), recipe.channels, recipe.dropout)
-    mean_opening = np.mean([(example.targets @ contours(shape))[:, 0].mean() for example in examples])
-    task = PhoneTask(recipe, lines, float(mean_opening)) if recipe.utterances else None
-    learnt = [*net.parameters(), *(task.head.parameters() if task else ())]
-    optimizer = torch.optim.AdamW(learnt, lr=recipe.rate, weight_decay=recipe.decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.rate, recipe.steps)
-    averaging = torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.average)
-    mean = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=averaging)
-    began, running = time.monotonic(), 0.0
-    for step in range(recipe.steps):
-        rows, truth, mask = (torch.from_numpy(part) for part in batches.draw())
-        loss = loss_of(net(rows), truth, mask, lines, weights, recipe)
-        if task:
-            loss = loss + task.loss(net)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(learnt, 1.0)
-        optimizer.step()
-        schedule.step()
-        mean.update_parameters(net)
-        running += (float(loss.detach()) - running) * max(0.02, 1 / (step + 1))
-        if step % 250 == 249:
-            log.info("step %d loss %.3f, %.0f s", step + 1, running, time.monotonic() - began)
-    net.load_state_dict(mean.module.state_dict())
-    return net.eval()
-
-
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("clips", type=Path)
-    parser.add_argument("--recipe", type=Path, required=True)
-    parser.add_argument("--output", type=Path, required=True)
-    options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO)
-    torch.set_num_threads(1)
-    recipe = Recipe.read(options.recipe)
-    clips = trainable(load(options.clips), recipe)
-    log.info("%d clips, %d people", len(clips), len({clip.person for clip in clips}))
-    shape = measure_shape(clips, recipe)
-    options.output.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(options.output / "shape.npz", **shape)
-    rng = np.random.default_rng(recipe.seed)
-    examples = examples_of(clips, shape, recipe.shares, variants=recipe.variants, rng=rng)
-    net = train(examples, shape, recipe)
-    torch.save(net.state_dict(), options.output / "network.pt")
-
-
-if __name__ == "__main__":
-    main()
