@@ -1,9 +1,7 @@
 """What the motion network learns: its recipe, its clips, what mouths have in common, and the losses."""
 
-import tomllib
+import math
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -47,14 +45,8 @@ class Recipe:
     apart_share: float = 0.65  # of the mean opening, at least, on phones made behind parted lips
     open_share: float = 0.95  # the same on open vowels
     held_out: tuple[str, ...] = ()  # people kept from training, for choosing a recipe
-
-    @classmethod
-    def read(cls, path: Path) -> "Recipe":
-        """From a TOML file; a name that does not exist is an error."""
-        with path.open("rb") as file:
-            values: dict[str, Any] = tomllib.load(file)
-        values["held_out"] = tuple(values.get("held_out", ()))
-        return cls(**values)
+    people_share: float = 1.0  # of the others, drawn by the seed; a smaller share is part of a larger one
+    gains: tuple[float, ...] = ()  # of opening and width; without them they are found on the people held out
 
     @property
     def shares(self) -> dict[str, float]:
@@ -63,8 +55,8 @@ class Recipe:
 
 
 def trainable(clips: list[TalkingClip], recipe: Recipe) -> list[TalkingClip]:
-    """Clips to train on: allowed, confirmed in sync, not held out, not a copy of a test clip."""
-    return [
+    """Clips to train on: allowed, confirmed in sync, not held out, not a copy of a test clip, of the wanted people."""
+    allowed = [
         clip
         for clip in clips
         if clip.use == "train"
@@ -72,6 +64,10 @@ def trainable(clips: list[TalkingClip], recipe: Recipe) -> list[TalkingClip]:
         and clip.person not in recipe.held_out
         and not (clip.origin == "wild" and clip.person.startswith("grid_"))
     ]
+    people = sorted({clip.person for clip in allowed})
+    order = np.random.default_rng(recipe.seed).permutation(len(people))
+    wanted = {people[i] for i in order[: math.ceil(recipe.people_share * len(people))]}
+    return [clip for clip in allowed if clip.person in wanted]
 
 
 def measure_shape(clips: list[TalkingClip], recipe: Recipe) -> dict[str, np.ndarray]:
@@ -115,7 +111,7 @@ def loss_of(guess: Tensor, truth: Tensor, mask: Tensor, lines: Tensor, weights: 
         recipe: the parts' weights.
     """
     guess, truth = (torch.cat([x * weights, x @ lines], 2) for x in (guess, truth))
-    importance = torch.ones(guess.shape[2])
+    importance = torch.ones(guess.shape[2], device=guess.device)
     importance[-2:] = recipe.contour_weight
     known = mask[:, :, None]
     count = known.sum(1, keepdim=True).clamp(min=1)
@@ -142,15 +138,15 @@ class PhoneTask:
     def __init__(self, recipe: Recipe, lines: Tensor, mean_opening: float) -> None:
         rng = np.random.default_rng(recipe.seed + 1)
         self.recipe, self.lines = recipe, lines
-        least = torch.zeros(OTHER + 1)
+        least = torch.zeros(OTHER + 1, device=lines.device)
         least[list(APART)], least[list(OPEN_VOWELS)] = recipe.apart_share, recipe.open_share
         self.least, self.closed = least * mean_opening, recipe.closed_share * mean_opening
-        self.head = torch.nn.Conv1d(recipe.channels, PHASES * (OTHER + 1), 1)
+        self.head = torch.nn.Conv1d(recipe.channels, PHASES * (OTHER + 1), 1).to(lines.device)
         self.batches = SpokenBatches.make(recipe.utterances, recipe.spoken_batch, recipe.window, rng)
 
     def loss(self, net: MotionNet) -> Tensor:
         """Cross entropy of the phones, how far lips stay apart on m, b, p and together elsewhere."""
-        rows, classes = (torch.from_numpy(part) for part in self.batches.draw())
+        rows, classes = (torch.from_numpy(part).to(self.lines.device) for part in self.batches.draw())
         heard = net.trunk(rows)
         guessed = in_phases(self.head(heard))
         phones = torch.nn.functional.cross_entropy(guessed.flatten(0, 1), classes.flatten())
