@@ -15,7 +15,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from lipwright.errors import BackendError, LipwrightError, OptionError
 
 EXIT_UNEXPECTED, EXIT_INTERRUPTED = 1, 130
-STAGES = {"analyse": "looking at the footage", "render": "drawing and writing", "fit": "fitting"}
+STAGES = {
+    "analyse": "looking at the footage",
+    "render": "drawing and writing",
+    "fit": "fitting",
+    "prepare": "tracking videos",
+    "sync": "finding offsets",
+    "train": "training",
+    "calibrate": "finding the gains",
+    "measure": "measuring",
+}
 
 log = logging.getLogger("lipwright")
 

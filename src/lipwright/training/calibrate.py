@@ -1,24 +1,22 @@
 """Finds the gain that gives unseen people their real amplitude: regression alone moves too little.
 
-    python -m lipwright.training.calibrate CLIPS.npz FOLDER --recipe RECIPE.toml
-
-FOLDER holds a network trained by RECIPE without the people it holds out; on them, opening and width
-get the spread they really have. Writes FOLDER/gain.npz: mean and gain per coefficient. A network
-trained on everybody takes the gains found that way (`--gains`): its own clips would flatter it.
+A network trained without the people that its recipe holds out is measured on them: opening and width get the spread
+they really have. A network trained on everybody takes the gains found that way (`gains` in its recipe): its own clips
+would flatter it.
 """
 
-import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
-import torch
 
+from lipwright.errors import InputError
 from lipwright.evaluation.curves import amplitude
 from lipwright.facespace import DRIVE, LIP_BOTTOM, LIP_TOP, MOUTH_CORNERS
-from lipwright.training.clips import TalkingClip, load
+from lipwright.progress import Progress, silent
+from lipwright.training.clips import TalkingClip
 from lipwright.training.evaluate_motion import guess_clip, network_predictor
 from lipwright.training.export import load_network
+from lipwright.training.files import write_arrays
 from lipwright.training.measure import opening_pairs, width_pairs
 from lipwright.training.motion import Recipe, trainable
 from lipwright.training.sync import guess
@@ -45,43 +43,42 @@ def amplitudes(folder: Path, clips: list[TalkingClip], direction: np.ndarray) ->
 
 
 def write_gain(folder: Path, clips: list[TalkingClip], gains: np.ndarray) -> None:
-    """Write gain.npz: gains (2,) of opening and width, about the mean over these clips."""
+    """Write gain.npz: gains (2,) of opening and width, and from them mean and gain (K,), about these clips' mean."""
     net, shape = load_network(folder)
     mean = np.concatenate([guess(net, clip.samples) for clip in clips]).mean(0)
     share = opening_share(shape["basis"])
     gain = gains[0] * share + gains[1] * (1 - share)
-    np.savez(folder / "gain.npz", mean=mean.astype(np.float32), gain=gain.astype(np.float32))
+    arrays = {"mean": mean.astype(np.float32), "gain": gain.astype(np.float32), "gains": gains.astype(np.float32)}
+    write_arrays(folder / "gain.npz", arrays)
 
 
-def calibrate(folder: Path, clips: list[TalkingClip]) -> np.ndarray:
-    """Write gain.npz for these people. Returns the gain of opening and of width. (2,)."""
+def calibrate(folder: Path, clips: list[TalkingClip], recipe: Recipe, progress: Progress = silent) -> np.ndarray:
+    """Write gain.npz of a run. Returns the gain of opening and of width, (2,).
+
+    Args:
+        folder: of the run.
+        clips: all there are.
+        recipe: of the run; its `gains` are taken, without them they are found on the people it holds out.
+        progress: told after every round.
+
+    Raises:
+        InputError: neither gains nor clips of people held out.
+    """
+    if recipe.gains:
+        heard = trainable(clips, recipe)
+        write_gain(folder, [c for c in heard if c.origin == "wild"] or heard, np.array(recipe.gains))
+        return np.array(recipe.gains)
+    unheard = [clip for clip in clips if clip.person in recipe.held_out and clip.confirmed]
+    if not unheard:
+        raise InputError(
+            "there is nobody to find the gains on: name people of these clips in the recipe's `held_out`, or set its "
+            "`gains`, as in --set gains=[1.9,1.5]"
+        )
     _, shape = load_network(folder)
     gains = np.ones(2)
-    write_gain(folder, clips, gains)
-    for _ in range(ROUNDS):  # the gate and the lips' meeting bend the size: look again after each step
-        gains = gains / amplitudes(folder, clips, shape["opening_direction"])
-        write_gain(folder, clips, gains)
+    write_gain(folder, unheard, gains)
+    for done in range(1, ROUNDS + 1):  # the gate and the lips' meeting bend the size: look again after each step
+        gains = gains / amplitudes(folder, unheard, shape["opening_direction"])
+        write_gain(folder, unheard, gains)
+        progress("calibrate", done, ROUNDS)
     return gains
-
-
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("clips", type=Path)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--recipe", type=Path, required=True)
-    parser.add_argument("--gains", type=float, nargs=2, help="of opening and width, found before: use these")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    recipe = Recipe.read(options.recipe)
-    if options.gains:
-        heard = [clip for clip in trainable(load(options.clips), recipe) if clip.origin == "wild"]
-        write_gain(options.folder, heard, np.array(options.gains))
-        return
-    held_out = recipe.held_out
-    clips = [clip for clip in load(options.clips) if clip.person in held_out and clip.confirmed]
-    sys.stdout.write(f"gain of opening, width: {calibrate(options.folder, clips).round(2)}\n")
-
-
-if __name__ == "__main__":
-    main()

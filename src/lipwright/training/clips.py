@@ -1,12 +1,19 @@
 """Talking clips as the motion model sees them: a mouth in face space and the sound beside it."""
 
+import hashlib
+import io
 import json
+import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+
+from lipwright.errors import InputError
+from lipwright.facespace import DRIVE
+from lipwright.training.files import write_whole
 
 SOUND_RATE = 16_000
 
@@ -41,8 +48,12 @@ class TalkingClip:
 
 
 def save(path: Path, clips: Iterable[TalkingClip]) -> None:
-    """Write the clips as one npz: points and sound end to end, and a JSON table of who lies where."""
-    rows, drives, sounds = [], [], []
+    """Write the clips as one npz: points and sound end to end, and a JSON table of who lies where.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    rows, drives, sounds = [], [np.zeros((0, len(DRIVE), 3), np.float16)], [np.zeros(0, np.int16)]
     for clip in clips:
         rows.append(
             {
@@ -60,14 +71,22 @@ def save(path: Path, clips: Iterable[TalkingClip]) -> None:
         )
         drives.append(clip.drive.astype(np.float16))
         sounds.append(np.clip(clip.samples * 32767, -32768, 32767).astype(np.int16))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(path, table=json.dumps(rows), drive=np.concatenate(drives), sound=np.concatenate(sounds))
+    stored = io.BytesIO()
+    np.savez(stored, table=json.dumps(rows), drive=np.concatenate(drives), sound=np.concatenate(sounds))
+    write_whole(path, stored.getvalue())
 
 
 def load(path: Path) -> list[TalkingClip]:
-    """Read what `save` wrote."""
-    with np.load(path) as stored:
-        rows, drive, sound = json.loads(str(stored["table"])), stored["drive"], stored["sound"]
+    """Read what `save` wrote.
+
+    Raises:
+        InputError: the file cannot be read, or is something else.
+    """
+    try:
+        with np.load(path) as stored:
+            rows, drive, sound = json.loads(str(stored["table"])), stored["drive"], stored["sound"]
+    except (OSError, KeyError, ValueError, AttributeError, zipfile.BadZipFile) as exc:
+        raise InputError(f"{path} holds no prepared clips: {exc}; `lipwright train prepare` writes them") from exc
     clips, frame, sample = [], 0, 0
     for row in rows:
         frames, samples = row.pop("frames"), row.pop("samples")
@@ -80,3 +99,13 @@ def load(path: Path) -> list[TalkingClip]:
         )
         frame, sample = frame + frames, sample + samples
     return clips
+
+
+def fingerprint(clips: Iterable[TalkingClip]) -> str:
+    """A hash of everything that a training takes from these clips."""
+    digest = hashlib.sha256()
+    for clip in clips:
+        digest.update(repr((clip.name, clip.person, clip.origin, clip.fps, clip.late)).encode())
+        digest.update(np.ascontiguousarray(clip.drive).tobytes())
+        digest.update(np.ascontiguousarray(clip.samples).tobytes())
+    return digest.hexdigest()

@@ -1,27 +1,25 @@
 """Measures a trained motion model, and the baselines, on people it never heard.
 
-    python -m lipwright.training.evaluate_motion CLIPS.npz [FOLDER] [--recipe RECIPE.toml] [--baselines]
-
-CLIPS.npz holds offsets found by `lipwright.training.sync` with an earlier model. Without FOLDER the
-shipped model is judged through its public interface; else a checkpoint behind the same gate.
+The clips' offsets come from an earlier model, which never trained on them either.
 """
 
-import argparse
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from lipwright.audio.features import listen
+from lipwright.errors import InputError
 from lipwright.evaluation.curves import amplitude, bootstrap, lag_of, pooled_r
 from lipwright.motion.mouth import CodedDrive, MouthMotion
 from lipwright.motion.style import mouth_shape, neutral_mouth
+from lipwright.progress import Progress, silent
 from lipwright.structures import Sound, SpeechFeatures
 from lipwright.training.baselines import EnergyModel, fit_ridge
-from lipwright.training.clips import SOUND_RATE, TalkingClip, load
+from lipwright.training.clips import SOUND_RATE, TalkingClip
 from lipwright.training.dataset import examples_of
 from lipwright.training.export import calibrated
 from lipwright.training.measure import Guess, landmark_error, opening_pairs, silence_over_speech, width_pairs
@@ -29,6 +27,8 @@ from lipwright.training.motion import Recipe, measure_shape, trainable
 
 Predictor = Callable[[SpeechFeatures], np.ndarray]
 """Speech to offsets (n, 68, 3) at the features' 100 Hz."""
+
+FEWEST_PEOPLE = 5  # for an interval over people
 
 SETS = {
     "news": lambda c: c.origin == "arabic_news",
@@ -81,67 +81,65 @@ def guess_clip(clip: TalkingClip, predict: Predictor, direction: np.ndarray) -> 
     return Guess(clip, clip.drive[inside], neutral + made)
 
 
-def row_of(name: str, guesses: list[Guess], *, interval: bool) -> str:
-    """One line of the table."""
+def measures_of(guesses: list[Guess]) -> dict[str, Any]:
+    """The measures of some clips, pooled; docs/evaluation.md says what they mean. Intervals are over people."""
     opens, widths = opening_pairs(guesses), width_pairs(guesses)
     persons = [guess.clip.person for guess in guesses]
-    silent, count = silence_over_speech(guesses)
-    real, _ = silence_over_speech(guesses, real=True)
+    silent_made, count = silence_over_speech(guesses)
+    silent_real, _ = silence_over_speech(guesses, real=True)
     moved = [Guess(g.clip, g.real, g.made - g.made.mean(0) + g.real.mean(0)) for g in guesses]
-    cells = [
-        f"{name:16}",
-        f"{pooled_r(opens):6.3f}",
-        "[{:.2f} {:.2f}]".format(*bootstrap(opens, persons)) if interval else " " * 11,
-        f"{pooled_r(widths):6.3f}",
-        "[{:.2f} {:.2f}]".format(*bootstrap(widths, persons)) if interval else " " * 11,
-        f"{amplitude(opens):5.2f} {amplitude(widths):5.2f}",
-        f"{lag_of(opens):+3d}",
-        f"{silent:6.2f} of {real:.2f} ({count})",
-        f"{landmark_error(guesses):6.2f} {landmark_error(moved):6.2f}",
-        f"{len(guesses)} clips, {len(set(persons))} people",
-    ]
-    return " | ".join(cells)
+    several = len(set(persons)) >= FEWEST_PEOPLE
+    figures = {
+        "clips": len(guesses),
+        "people": len(set(persons)),
+        "opening_r": pooled_r(opens),
+        "opening_r_interval": bootstrap(opens, persons) if several else None,
+        "width_r": pooled_r(widths),
+        "width_r_interval": bootstrap(widths, persons) if several else None,
+        "opening_amplitude": amplitude(opens),
+        "width_amplitude": amplitude(widths),
+        "lag": lag_of(opens),
+        "silence_motion": silent_made,
+        "silence_motion_real": silent_real,
+        "silent_frames": count,
+        "landmark_error": landmark_error(guesses),
+        "landmark_error_true_mean": landmark_error(moved),
+    }
+    return {name: _plain(value) for name, value in figures.items()}
 
 
-HEADER = (
-    "set, model       | open r |             | width r|             | ampl. o, w  | lag | "
-    "silence motion | LMD, with true mean"
-)
+def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a measure gives
+    """As JSON can hold it: what cannot be told is None."""
+    if isinstance(value, tuple):
+        return [_plain(end) for end in value]
+    if isinstance(value, float | np.floating):
+        return round(float(value), 4) if np.isfinite(value) else None
+    return int(value) if isinstance(value, np.integer) else value
 
 
-def table(predictors: dict[str, Predictor], clips: list[TalkingClip], direction: np.ndarray) -> Iterator[str]:
-    """Lines of the table: each set, each predictor."""
-    yield HEADER
-    for title, belongs in SETS.items():
-        part = [clip for clip in clips if belongs(clip)]
-        for name, predict in predictors.items() if part else ():
-            guesses = [guess_clip(clip, predict, direction) for clip in part]
-            yield row_of(f"{title} {name}", guesses, interval=title.startswith("wild"))
+def baselines(clips: list[TalkingClip], recipe: Recipe) -> dict[str, Predictor]:
+    """What any model must beat, fitted to the clips that the recipe trains on."""
+    train = trainable(clips, recipe)
+    shape = measure_shape(train, recipe)
+    examples = examples_of(train, shape, recipe.shares, variants=0, rng=np.random.default_rng(0))
+    return {"energy": EnergyModel(shape["opening_direction"]), "ridge": fit_ridge(examples, shape)}
 
 
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("clips", type=Path)
-    parser.add_argument("folder", type=Path, nargs="?", help="a checkpoint; the shipped model if left out")
-    parser.add_argument("--recipe", type=Path, help="judge the people that this recipe holds out, not the test set")
-    parser.add_argument("--baselines", action="store_true")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    clips = load(options.clips)
-    recipe = Recipe.read(options.recipe) if options.recipe else Recipe()
-    predictors = {"model": network_predictor(options.folder) if options.folder else shipped_predictor()}
-    if options.baselines:
-        train = trainable(clips, recipe)
-        shape = measure_shape(train, recipe)
-        examples = examples_of(train, shape, recipe.shares, variants=0, rng=np.random.default_rng(0))
-        predictors["energy"] = EnergyModel(shape["opening_direction"])
-        predictors["ridge"] = fit_ridge(examples, shape)
-    chosen = [c for c in clips if (c.person in recipe.held_out if options.recipe else c.use == "test")]
-    for line in table(predictors, chosen, mouth_shape()["opening_direction"]):
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
+def measure(
+    predictors: dict[str, Predictor], clips: list[TalkingClip], progress: Progress = silent
+) -> list[dict[str, Any]]:
+    """One row for each set of `SETS` and each predictor.
 
-
-if __name__ == "__main__":
-    main()
+    Raises:
+        InputError: no clip belongs to a set.
+    """
+    direction, rows = mouth_shape()["opening_direction"], []
+    sets = {title: [clip for clip in clips if belongs(clip)] for title, belongs in SETS.items()}
+    jobs = [(title, part, name) for title, part in sets.items() if part for name in predictors]
+    if not jobs:
+        raise InputError("there is no clip to measure on: none is confirmed in sync and not trained on")
+    for title, part, name in jobs:
+        guesses = [guess_clip(clip, predictors[name], direction) for clip in part]
+        rows.append({"set": title, "model": name} | measures_of(guesses))
+        progress("measure", len(rows), len(jobs))
+    return rows

@@ -1,13 +1,11 @@
-"""Checkpoint to shipped model: calibrated, one ONNX file, the mouth shape, and their cards.
+"""A run's folder to the shipped model: calibrated, one ONNX file, the mouth shape, and their manifest rows.
 
-    python -m lipwright.training.export FOLDER [--models src/lipwright/models]
-
-FOLDER holds `shape.npz`, `network.pt` and, from `calibrate`, `gain.npz`.
+The folder holds `shape.npz`, `network.pt` and, from `calibrate`, `gain.npz`.
 """
 
-import argparse
 import hashlib
 import json
+import pickle
 import re
 import warnings
 from pathlib import Path
@@ -18,6 +16,8 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from lipwright.errors import InputError
+from lipwright.training.files import write_arrays, write_whole
 from lipwright.training.network import INPUTS, MotionNet, rows_for
 
 OPSET = 17
@@ -39,10 +39,17 @@ class Calibrated(nn.Module):
 
 
 def load_network(folder: Path) -> tuple[MotionNet, dict[str, np.ndarray]]:
-    """A trained network and its mouth shape."""
-    with np.load(folder / "shape.npz") as stored:
-        shape = {name: stored[name] for name in stored.files}
-    state = torch.load(folder / "network.pt", weights_only=True)
+    """A trained network and its mouth shape.
+
+    Raises:
+        InputError: the folder holds none.
+    """
+    try:
+        with np.load(folder / "shape.npz") as stored:
+            shape = {name: stored[name] for name in stored.files}
+        state = torch.load(folder / "network.pt", weights_only=True)
+    except (OSError, EOFError, ValueError, RuntimeError, pickle.UnpicklingError) as exc:
+        raise InputError(f"{folder} holds no trained network: {exc}; `lipwright train motion` writes one") from exc
     channels = state["head.weight"].shape[1]
     net = MotionNet(len(shape["spread"]) + 1, channels)
     net.load_state_dict(state)
@@ -83,7 +90,7 @@ def to_onnx(model: nn.Module) -> bytes:
         return path.read_bytes()
 
 
-def card(name: str, path: Path, inputs: list[str], outputs: list[str]) -> str:
+def card(name: str, path: Path, origin: str, inputs: list[str], outputs: list[str]) -> str:
     """A manifest row for a file."""
     stored = path.read_bytes()
     lines = [
@@ -93,7 +100,7 @@ def card(name: str, path: Path, inputs: list[str], outputs: list[str]) -> str:
         f'sha256 = "{hashlib.sha256(stored).hexdigest()}"',
         f"bytes = {len(stored)}",
         'licence = "Apache-2.0"',
-        'origin = "lipwright.training, recipes/mouth_motion.toml; data and measures in mouth_motion.md"',
+        f"origin = {json.dumps(origin)}",
         f"inputs = {json.dumps(inputs)}",
         f"outputs = {json.dumps(outputs)}",
     ]
@@ -106,43 +113,40 @@ def replace_cards(manifest: Path, cards: dict[str, str]) -> None:
     head, *rows = re.split(r"^(?=\[\[model\]\])", stored, flags=re.MULTILINE)
     named = {re.findall(r'^name = "(.*)"', row, re.MULTILINE)[0]: row for row in rows}
     merged = {name: row.strip() + "\n" for name, row in (named | cards).items()}
-    manifest.write_text(head + "\n".join(merged.values()), encoding="utf-8")
+    write_whole(manifest, (head + "\n".join(merged.values())).encode())
 
 
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--models", type=Path, default=Path("src/lipwright/models"))
-    options = parser.parse_args()
-    model, shape = calibrated(options.folder)
-    network, arrays = options.models / "mouth_motion.onnx", options.models / "mouth_shape.npz"
-    network.write_bytes(to_onnx(model))
-    shipped = ("basis", "opening_direction", "opening_spread")
-    np.savez_compressed(arrays, **{name: shape[name] for name in shipped})
-    cards = [
-        card(
-            "mouth_motion",
-            network,
-            ["speech (batch, rows, 81) float32: 80 mel bands and energy, 100 rows a second"],
-            [
-                "coefficients (batch, steps, 16) float32: weights of the basis, 50 a second",
-                "closure (batch, steps) float32: how surely the lips are closed, 0 to 1",
-            ],
-        ),
-        card(
-            "mouth_shape",
-            arrays,
-            [],
-            [
-                "basis (16, 68, 3) float32: displacements of the drive points, face space",
-                "opening_direction (68, 3) float32: displacement per unit of opening",
-                "opening_spread () float32: median over speakers of the opening's deviation",
-            ],
-        ),
+def export(folder: Path, models: Path, recipe: str) -> tuple[Path, Path]:
+    """Write `mouth_motion.onnx`, `mouth_shape.npz` and their rows of `manifest.toml`. Returns the two files.
+
+    Args:
+        folder: of the run.
+        models: where to.
+        recipe: name of the run's recipe, for the rows.
+
+    Raises:
+        InputError: the run's folder holds no network.
+        OutputError: a file cannot be written.
+    """
+    model, shape = calibrated(folder)
+    network, arrays = models / "mouth_motion.onnx", models / "mouth_shape.npz"
+    write_whole(network, to_onnx(model))
+    write_arrays(arrays, {name: shape[name] for name in ("basis", "opening_direction", "opening_spread")})
+    origin = f"lipwright.training, recipe {recipe}; data and measures in mouth_motion.md"
+    count = len(shape["basis"])
+    heard = ["speech (batch, rows, 81) float32: 80 mel bands and energy, 100 rows a second"]
+    said = [
+        f"coefficients (batch, steps, {count}) float32: weights of the basis, 50 a second",
+        "closure (batch, steps) float32: how surely the lips are closed, 0 to 1",
     ]
-    replace_cards(options.models / "manifest.toml", dict(zip(("mouth_motion", "mouth_shape"), cards, strict=True)))
-
-
-if __name__ == "__main__":
-    main()
+    held = [
+        f"basis ({count}, 68, 3) float32: displacements of the drive points, face space",
+        "opening_direction (68, 3) float32: displacement per unit of opening",
+        "opening_spread () float32: median over speakers of the opening's deviation",
+    ]
+    rows = {
+        "mouth_motion": card("mouth_motion", network, origin, heard, said),
+        "mouth_shape": card("mouth_shape", arrays, origin, [], held),
+    }
+    replace_cards(models / "manifest.toml", rows)
+    return network, arrays

@@ -1,30 +1,18 @@
-"""Trains the motion network: speech rows to mouth coefficients.
+"""What the motion network learns: its recipe, its clips, what mouths have in common, and the losses."""
 
-    python -m lipwright.training.motion CLIPS.npz --recipe RECIPE.toml --output FOLDER
-
-Writes FOLDER/shape.npz (what mouths have in common) and FOLDER/network.pt (weights only).
-"""
-
-import argparse
-import logging
-import time
-import tomllib
+import math
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from lipwright.facespace import DRIVE, LIP_BOTTOM, LIP_TOP, MOUTH_CORNERS, opening
-from lipwright.training.clips import TalkingClip, load
-from lipwright.training.dataset import UNSURE, Batches, Example, SpokenBatches, examples_of
+from lipwright.training.clips import TalkingClip
+from lipwright.training.dataset import UNSURE, SpokenBatches
 from lipwright.training.network import PHASES, MotionNet, in_phases
 from lipwright.training.shape import main_motions, mirror_of, offsets_of, opening_direction
 from lipwright.training.speech import APART, BILABIAL, OPEN_VOWELS, OTHER, SILENT
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,14 +46,8 @@ class Recipe:
     apart_share: float = 0.65  # of the mean opening, at least, on phones made behind parted lips
     open_share: float = 0.95  # the same on open vowels
     held_out: tuple[str, ...] = ()  # people kept from training, for choosing a recipe
-
-    @classmethod
-    def read(cls, path: Path) -> "Recipe":
-        """From a TOML file; a name that does not exist is an error."""
-        with path.open("rb") as file:
-            values: dict[str, Any] = tomllib.load(file)
-        values["held_out"] = tuple(values.get("held_out", ()))
-        return cls(**values)
+    people_share: float = 1.0  # of the others, drawn by the seed; a smaller share is part of a larger one
+    gains: tuple[float, ...] = ()  # of opening and width; without them they are found on the people held out
 
     @property
     def shares(self) -> dict[str, float]:
@@ -74,8 +56,8 @@ class Recipe:
 
 
 def trainable(clips: list[TalkingClip], recipe: Recipe) -> list[TalkingClip]:
-    """Clips to train on: allowed, confirmed in sync, not held out, not a copy of a test clip."""
-    return [
+    """Clips to train on: allowed, confirmed in sync, not held out, not a copy of a test clip, of the wanted people."""
+    allowed = [
         clip
         for clip in clips
         if clip.use == "train"
@@ -83,6 +65,10 @@ def trainable(clips: list[TalkingClip], recipe: Recipe) -> list[TalkingClip]:
         and clip.person not in recipe.held_out
         and not (clip.origin == "wild" and clip.person.startswith("grid_"))
     ]
+    people = sorted({clip.person for clip in allowed})
+    order = np.random.default_rng(recipe.seed).permutation(len(people))
+    wanted = {people[i] for i in order[: math.ceil(recipe.people_share * len(people))]}
+    return [clip for clip in allowed if clip.person in wanted]
 
 
 def measure_shape(clips: list[TalkingClip], recipe: Recipe) -> dict[str, np.ndarray]:
@@ -126,7 +112,7 @@ def loss_of(guess: Tensor, truth: Tensor, mask: Tensor, lines: Tensor, weights: 
         recipe: the parts' weights.
     """
     guess, truth = (torch.cat([x * weights, x @ lines], 2) for x in (guess, truth))
-    importance = torch.ones(guess.shape[2])
+    importance = torch.ones(guess.shape[2], device=guess.device)
     importance[-2:] = recipe.contour_weight
     known = mask[:, :, None]
     count = known.sum(1, keepdim=True).clamp(min=1)
@@ -160,15 +146,15 @@ class PhoneTask:
     def __init__(self, recipe: Recipe, lines: Tensor, mean_opening: float) -> None:
         rng = np.random.default_rng(recipe.seed + 1)
         self.recipe, self.lines = recipe, lines
-        least = torch.zeros(OTHER + 1)
+        least = torch.zeros(OTHER + 1, device=lines.device)
         least[list(APART)], least[list(OPEN_VOWELS)] = recipe.apart_share, recipe.open_share
         self.least, self.closed = least * mean_opening, recipe.closed_share * mean_opening
-        self.head = torch.nn.Conv1d(recipe.channels, PHASES * (OTHER + 1), 1)
+        self.head = torch.nn.Conv1d(recipe.channels, PHASES * (OTHER + 1), 1).to(lines.device)
         self.batches = SpokenBatches.make(recipe.utterances, recipe.spoken_batch, recipe.window, rng)
 
     def loss(self, net: MotionNet) -> Tensor:
         """Cross entropy of the phones, how far lips stay apart on m, b, p and together elsewhere."""
-        rows, classes, rests = (torch.from_numpy(part) for part in self.batches.draw())
+        rows, classes, rests = (torch.from_numpy(part).to(self.lines.device) for part in self.batches.draw())
         heard = net.trunk(rows)
         guessed = in_phases(self.head(heard))
         phones = torch.nn.functional.cross_entropy(guessed.flatten(0, 1), classes.flatten())
@@ -182,63 +168,3 @@ class PhoneTask:
         shut = closure_loss(mouth[..., -1], (classes == BILABIAL).float(), classes != SILENT)
         recipe = self.recipe
         return recipe.phone_weight * phones + recipe.closure_weight * (apart + together + resting + shut)
-
-
-def train(examples: list[Example], shape: dict[str, np.ndarray], recipe: Recipe) -> MotionNet:
-    """The whole training: draw, guess, compare, step; returns the averaged network."""
-    torch.manual_seed(recipe.seed)
-    batches = Batches(examples, recipe.batch, recipe.window, np.random.default_rng(recipe.seed))
-    lines = torch.from_numpy(contours(shape))
-    weights = torch.from_numpy((shape["spread"] / shape["spread"].max()) ** 0.5)
-    net = MotionNet(len(shape["spread"]) + 1, recipe.channels, recipe.dropout)
-    mean_opening = np.mean([(example.targets @ contours(shape))[:, 0].mean() for example in examples])
-    task = PhoneTask(recipe, lines, float(mean_opening)) if recipe.utterances else None
-    learnt = [*net.parameters(), *(task.head.parameters() if task else ())]
-    optimizer = torch.optim.AdamW(learnt, lr=recipe.rate, weight_decay=recipe.decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.rate, recipe.steps)
-    averaging = torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.average)
-    mean = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=averaging)
-    began, running = time.monotonic(), 0.0
-    for step in range(recipe.steps):
-        rows, truth, mask = (torch.from_numpy(part) for part in batches.draw())
-        guess = net(rows)
-        loss = loss_of(guess[..., :-1], truth[..., :-1], mask, lines, weights, recipe)
-        loss = loss + recipe.seen_weight * closure_loss(guess[..., -1], truth[..., -1], mask > 0)
-        if task:
-            loss = loss + task.loss(net)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(learnt, 1.0)
-        optimizer.step()
-        schedule.step()
-        mean.update_parameters(net)
-        running += (float(loss.detach()) - running) * max(0.02, 1 / (step + 1))
-        if step % 250 == 249:
-            log.info("step %d loss %.3f, %.0f s", step + 1, running, time.monotonic() - began)
-    net.load_state_dict(mean.module.state_dict())
-    return net.eval()
-
-
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("clips", type=Path)
-    parser.add_argument("--recipe", type=Path, required=True)
-    parser.add_argument("--output", type=Path, required=True)
-    options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO)
-    torch.set_num_threads(1)
-    recipe = Recipe.read(options.recipe)
-    clips = trainable(load(options.clips), recipe)
-    log.info("%d clips, %d people", len(clips), len({clip.person for clip in clips}))
-    shape = measure_shape(clips, recipe)
-    options.output.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(options.output / "shape.npz", **shape)
-    rng = np.random.default_rng(recipe.seed)
-    examples = examples_of(clips, shape, recipe.shares, variants=recipe.variants, rng=rng)
-    net = train(examples, shape, recipe)
-    torch.save(net.state_dict(), options.output / "network.pt")
-
-
-if __name__ == "__main__":
-    main()

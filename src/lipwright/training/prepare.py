@@ -1,54 +1,84 @@
 """Clips to training data: every mouth in face space, the sound beside it.
 
-    python -m lipwright.training.prepare --motion DIR --clips DIR --output FILE.npz
-
-`--motion` holds landmark sets (`*_landmarks.npz`, `*_sound.ogg`, `MANIFEST.csv`); `--clips` holds
-videos with a `MANIFEST.csv`. Neither is part of the project. Videos are tracked with MediaPipe's
-face mesh (refined, tracking mode); variable frame rates become constant by presentation time.
+Videos are read, followed, smoothed and heard by the code that a job uses, so that a network learns from what it will
+meet. What a job keeps beside that (looks into the mouth, trust) is not made here.
 """
 
-import argparse
 import csv
+import hashlib
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 
+from lipwright.errors import InputError, MediaError, NoFaceError
+from lipwright.face.base import FaceTracker, open_tracker
+from lipwright.face.smooth import runs
+from lipwright.face.track import PersonFollower, follow_person, to_track
 from lipwright.facespace import DRIVE, STABLE, fit_pose
-from lipwright.training.clips import SOUND_RATE, TalkingClip, save
+from lipwright.media import open_clip, read_sound
+from lipwright.progress import Progress, silent
+from lipwright.structures import FaceTrack
+from lipwright.training.clips import SOUND_RATE, TalkingClip, load, save
 
 log = logging.getLogger(__name__)
-MOST_PIXELS = 720  # longer sides are halved until they fit: tracking needs no more
+MANIFEST = "MANIFEST.csv"
+VIDEOS = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".wmv"})
+SHORTEST = 25  # frames of an unbroken view that are worth learning from
+AFTER = 0.5  # seconds of sound kept beyond the last frame: the network looks ahead
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Video:
+    """A video to learn from, or to measure on.
+
+    Args:
+        path: the file.
+        sound: where the speech is; the same file as a rule.
+        name: of its clips.
+        person: who speaks.
+        use: "train" or "test".
+        listed: whoever collected it found sound and picture in sync.
+    """
+
+    path: Path
+    sound: Path
+    name: str
+    person: str
+    use: str
+    listed: bool
 
 
 def rows_of(folder: Path) -> list[dict[str, str]]:
-    """The manifest of a folder."""
-    with (folder / "MANIFEST.csv").open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    """The manifest of a folder.
 
-
-def read_sound(path: Path) -> tuple[np.ndarray, float]:
-    """Mono sound at 16 kHz and the time of its first sample. ((n,) float32, seconds)."""
-    resampler = av.AudioResampler(format="flt", layout="mono", rate=SOUND_RATE)
-    parts, start = [], 0.0
-    with av.open(str(path)) as container:
-        for frame in container.decode(audio=0):
-            if not parts and frame.time is not None:
-                start = frame.time
-            parts += [part.to_ndarray()[0] for part in resampler.resample(frame)]
-    parts += [part.to_ndarray()[0] for part in resampler.resample(None)]
-    return np.concatenate(parts).astype(np.float32), start
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        with (folder / MANIFEST).open(newline="", encoding="utf-8-sig") as file:
+            return list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as exc:
+        raise InputError(f"{folder / MANIFEST} cannot be read as a CSV table in UTF-8: {exc}") from exc
 
 
 def motion_clips(folder: Path) -> Iterator[TalkingClip]:
-    """The landmark sets: pose removed, sound cut out."""
+    """The landmark sets of a folder: pose removed, sound cut out.
+
+    Raises:
+        InputError: the folder's manifest cannot be read, or a file is missing.
+        MediaError: a sound cannot be read.
+    """
     rows = rows_of(folder)
     for origin in sorted({row["set"] for row in rows}):
-        sound, _ = read_sound(folder / f"{origin}_sound.ogg")
-        with np.load(folder / f"{origin}_landmarks.npz") as stored:
+        sound = read_sound(folder / f"{origin}_sound.ogg", SOUND_RATE).samples
+        path = folder / f"{origin}_landmarks.npz"
+        if not path.is_file():
+            raise InputError(f"{path} is missing; a landmark set is SET_landmarks.npz, SET_sound.ogg and {MANIFEST}")
+        with np.load(path) as stored:
             points, index = stored["points"], stored["mesh_index"].tolist()
         stable, drive = ([index.index(i) for i in wanted] for wanted in (STABLE, DRIVE))
         for row in rows:
@@ -69,79 +99,148 @@ def motion_clips(folder: Path) -> Iterator[TalkingClip]:
             )
 
 
-def track(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Face mesh of every frame that shows a face: ((F, 478, 3) float32 pixels, (F,) seconds)."""
-    from mediapipe.python.solutions.face_mesh import FaceMesh
+def videos_of(folder: Path) -> list[Video]:
+    """The talking videos of a folder.
 
-    points, times = [], []
-    with FaceMesh(refine_landmarks=True) as mesh, av.open(str(path)) as container:
-        container.streams.video[0].thread_type = "AUTO"
-        for frame in container.decode(video=0):
-            shrink = 1
-            while max(frame.width, frame.height) // shrink > MOST_PIXELS:
-                shrink *= 2
-            wide, high = frame.width // shrink, frame.height // shrink
-            picture = frame.reformat(width=wide, height=high, format="rgb24").to_ndarray()
-            found = mesh.process(picture).multi_face_landmarks  # pyright: ignore[reportAttributeAccessIssue]
-            if found and frame.time is not None:
-                points.append([(p.x * wide, p.y * high, p.z * wide) for p in found[0].landmark])
-                times.append(frame.time)
-    return np.array(points, np.float32), np.array(times)
+    A `MANIFEST.csv` tells of each `file`: `kind` (real or silent), `has_audio` (yes, pair, no), `pair_audio`,
+    `person_id`, `use`, `sync_ok`. Without one every video is of a person of its own, and to learn from.
 
-
-def at_constant_rate(values: np.ndarray, times: np.ndarray, fps: Fraction) -> np.ndarray:
-    """Values (F, N, 3) seen at `times`, linearly interpolated to i / fps from the first on."""
-    count = int((times[-1] - times[0]) * fps) + 1
-    wanted = times[0] + np.arange(count) / float(fps)
-    flat = values.reshape(len(values), -1)
-    columns = [np.interp(wanted, times, column) for column in flat.T]
-    return np.stack(columns, 1).reshape(count, *values.shape[1:]).astype(np.float32)
+    Raises:
+        InputError: no such folder, no manifest that can be read, or no video in it.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no folder; name one that holds videos of talking people")
+    if (folder / MANIFEST).exists():
+        rows = [row for row in rows_of(folder) if row.get("kind", "real") == "real"]
+        videos = [_listed(folder, row) for row in rows if row.get("has_audio", "yes") in ("yes", "pair")]
+    else:
+        files = sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEOS)
+        videos = [Video(path=p, sound=p, name=p.stem, person=p.stem, use="train", listed=False) for p in files]
+    if not videos:
+        raise InputError(f"{folder} holds no talking video; put MP4, MOV, MKV or WebM files there")
+    return videos
 
 
-def wild_clip(folder: Path, row: dict[str, str]) -> TalkingClip | None:
-    """One video, tracked; None where too little of it shows a face."""
-    points, times = track(folder / row["file"])
-    if len(times) < 25 or np.diff(times).max() > 0.5:
-        log.warning("%s: too few frames show a face", row["file"])
-        return None
-    sound_file = row["pair_audio"] if row["has_audio"] == "pair" else row["file"]
-    samples, sound_start = read_sound(folder / sound_file)
-    lead = round((times[0] - sound_start) * SOUND_RATE)  # sound before the first frame
-    samples = samples[lead:] if lead >= 0 else np.pad(samples, (-lead, 0))
-    fps = Fraction(row["fps"]).limit_denominator(1001)
-    drive = fit_pose(points[:, STABLE]).to_face(points[:, DRIVE])
-    return TalkingClip(
-        name=Path(row["file"]).stem,
-        person=row["person_id"],
-        origin="wild",
-        use=row["use"],
-        fps=fps,
-        drive=at_constant_rate(drive, times, fps),
-        samples=samples,
-        listed=row["sync_ok"] in ("yes", "weak"),
+def _listed(folder: Path, row: dict[str, str]) -> Video:
+    path = folder / row["file"]
+    return Video(
+        path=path,
+        sound=folder / row["pair_audio"] if row.get("has_audio") == "pair" else path,
+        name=path.stem,
+        person=row.get("person_id") or path.stem,
+        use=row.get("use") or "train",
+        listed=row.get("sync_ok") in ("yes", "weak"),
     )
 
 
-def wild_clips(folder: Path) -> Iterator[TalkingClip]:
-    """Every talking video with sound."""
-    for row in rows_of(folder):
-        if row["kind"] == "real" and row["has_audio"] in ("yes", "pair"):
-            clip = wild_clip(folder, row)
-            if clip:
-                log.info("%s: %d frames", clip.name, len(clip.drive))
-                yield clip
+def track(path: Path, tracker: FaceTracker) -> tuple[FaceTrack, Fraction]:
+    """One person's face through a video as a job sees it, and the frames per second.
+
+    Raises:
+        MediaError: the file cannot be read.
+        NoFaceError: nobody is to be seen.
+    """
+    meshes, cuts, follower = [], [], PersonFollower(tracker, "largest")
+    tracker.forget()
+    with open_clip(path) as clip:
+        for _, mesh, cut in follow_person(clip.frames(), follower):
+            meshes.append(mesh)
+            cuts.append(cut)
+        return to_track(meshes, cuts, follower), clip.facts.fps
 
 
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--motion", type=Path, required=True)
-    parser.add_argument("--clips", type=Path, required=True)
-    parser.add_argument("--output", type=Path, required=True)
-    options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO)
-    save(options.output, [*motion_clips(options.motion), *wild_clips(options.clips)])
+def video_clips(video: Video, tracker: FaceTracker) -> list[TalkingClip]:
+    """Every unbroken view of the face in a video, with its sound; none where too little can be used, which is logged.
+
+    A network cannot tell a jump of the picture from speech, so a clip ends at a cut and where the face is lost.
+    """
+    try:
+        seen, fps = track(video.path, tracker)
+        sound = read_sound(video.sound, SOUND_RATE).samples
+    except (MediaError, NoFaceError) as exc:
+        log.warning("%s is left out: %s", video.path.name, exc)
+        return []
+    views = [view for view in runs(seen.present, seen.cuts) if view.stop - view.start >= SHORTEST]
+    if not views:
+        log.warning("%s is left out: no second of it shows one face without a break", video.path.name)
+    whole = TalkingClip(
+        name=video.name,
+        person=video.person,
+        origin="wild",
+        use=video.use,
+        fps=fps,
+        drive=np.zeros((0, len(DRIVE), 3), np.float32),
+        samples=sound,
+        listed=video.listed,
+    )
+    return [_view(whole, seen, view, number) for number, view in enumerate(views)]
 
 
-if __name__ == "__main__":
-    main()
+def _view(whole: TalkingClip, seen: FaceTrack, view: slice, number: int) -> TalkingClip:
+    points = seen.points[view]
+    begin, end = (round(frame / float(whole.fps) * SOUND_RATE) for frame in (view.start, view.stop))
+    return replace(
+        whole,
+        name=f"{whole.name}.{number + 1}" if number else whole.name,
+        drive=fit_pose(points[:, STABLE]).to_face(points[:, DRIVE]),
+        samples=whole.samples[begin : end + round(AFTER * SOUND_RATE)],
+    )
+
+
+def prepare(
+    output: Path,
+    *,
+    clips: tuple[Path, ...] = (),
+    motion: tuple[Path, ...] = (),
+    progress: Progress = silent,
+) -> list[TalkingClip]:
+    """Prepare folders and write them as one file. Videos done before are taken from `output`.cache.
+
+    Args:
+        output: npz, see `lipwright.training.clips`.
+        clips: folders of videos, see `videos_of`.
+        motion: folders of landmark sets, see `motion_clips`.
+        progress: told after every video.
+
+    Raises:
+        InputError: a folder cannot be used, two clips share a name, or none is left.
+        BackendError: the face tracker is not installed.
+        OutputError: the file cannot be written.
+    """
+    videos = [video for folder in clips for video in videos_of(folder)]
+    found = [clip for folder in motion for clip in motion_clips(folder)]
+    cache = output.with_name(output.name + ".cache")
+    if videos:
+        with open_tracker("facemesh") as tracker:
+            for done, video in enumerate(videos, start=1):
+                found += _cached(cache, video, tracker)
+                progress("prepare", done, len(videos))
+    names = [clip.name for clip in found]
+    twice = sorted({name for name in names if names.count(name) > 1})[:3] if len(set(names)) < len(names) else []
+    if twice:
+        raise InputError(f"several clips are called {', '.join(twice)}; rename the files so that each name is unique")
+    if not found:
+        raise InputError(
+            "no clip can be used: give videos in which one face is in view and speaks for a second or more"
+        )
+    save(output, found)
+    return found
+
+
+def _cached(folder: Path, video: Video, tracker: FaceTracker) -> list[TalkingClip]:
+    """`video_clips`, kept by what is known of the files: tracking hours of video should not be done twice."""
+    facts = [(str(p.resolve()), *_state(p)) for p in (video.path, video.sound)]
+    path = folder / (hashlib.sha256(repr((facts, video)).encode()).hexdigest()[:24] + ".npz")
+    if path.exists():
+        return load(path)
+    clips = video_clips(video, tracker)
+    save(path, clips)
+    return clips
+
+
+def _state(path: Path) -> tuple[int, int]:
+    try:
+        stat = path.stat()
+    except OSError:
+        return 0, 0
+    return stat.st_size, stat.st_mtime_ns

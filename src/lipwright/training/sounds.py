@@ -80,7 +80,7 @@ def _coded(samples: np.ndarray, bits: int) -> np.ndarray:
             sink.mux(packet)
     stored.seek(0)
     resampler = av.AudioResampler(format="flt", layout="mono", rate=SOUND_RATE)
-    with av.open(stored) as source:
+    with av.open(stored, "r") as source:
         parts = [part.to_ndarray()[0] for f in source.decode(audio=0) for part in resampler.resample(f)]
     parts += [part.to_ndarray()[0] for part in resampler.resample(None)]
     heard = np.concatenate(parts)[: len(samples)]

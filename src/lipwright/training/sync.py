@@ -1,23 +1,24 @@
-"""Estimates how late each wild clip's sound is, by a first motion model, and confirms its sync.
+"""Estimates how late each wild clip's sound is, by a motion model, and confirms its sync.
 
-    python -m lipwright.training.sync CLIPS.npz FOLDER --output SYNCED.npz
-
-FOLDER holds a model trained on clips that are in sync (`lipwright.training.motion`). The guess at a
-clip's mouth coefficients is slid over the real ones from -400 to 400 ms; the peak of the correlation
-is the offset. A clip is confirmed when the peak is high and stands out from all others.
+The guess at a clip's mouth coefficients is slid over the real ones from -400 to 400 ms; the peak of the correlation
+is the offset. A clip is confirmed when the peak is high and stands out from all others. The model is the shipped one,
+or one trained on clips that are in sync by nature.
 """
 
-import argparse
 import logging
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from lipwright.audio.features import listen
+from lipwright.motion.mouth import MouthMotion
+from lipwright.motion.style import mouth_shape
+from lipwright.progress import Progress, silent
 from lipwright.structures import Sound
-from lipwright.training.clips import SOUND_RATE, TalkingClip, load, save
+from lipwright.training.clips import SOUND_RATE, TalkingClip
 from lipwright.training.dataset import SILENT_ROW, speech_rows
 from lipwright.training.export import load_network
 from lipwright.training.network import FUTURE, PAST, MotionNet
@@ -29,6 +30,44 @@ SLIDE = np.arange(-20, 21)  # steps of 20 ms
 COUNTED = 6  # coefficients
 LEAST_PEAK, LEAST_LEAD, RIVAL_STEPS, MOST_LATE = 0.17, 0.1, 6, 0.3
 GROUP_FRAMES, SETTLED_STEPS = 60, 5
+
+
+@dataclass(frozen=True, slots=True)
+class Ear:
+    """A motion model that judges sync.
+
+    Args:
+        guess: a sound at 16 kHz (n,) to standardised coefficients at 50 Hz (M, K).
+        basis: (K, 68, 3), the displacements they weigh.
+        opening_direction: (68, 3).
+        spread: (K,), the coefficients' standard deviations.
+    """
+
+    guess: Callable[[np.ndarray], np.ndarray]
+    basis: np.ndarray
+    opening_direction: np.ndarray
+    spread: np.ndarray
+
+
+def trained_ear(folder: Path) -> Ear:
+    """The network of a run's folder.
+
+    Raises:
+        InputError: there is none.
+    """
+    net, shape = load_network(folder)
+    return Ear(lambda sound: guess(net, sound), shape["basis"], shape["opening_direction"], shape["spread"])
+
+
+def shipped_ear(clips: list[TalkingClip]) -> Ear:
+    """The model in the package; the spread is that of these clips."""
+    basis, direction = mouth_shape()["basis"], mouth_shape()["opening_direction"]
+    flat = basis.reshape(len(basis), -1).T
+    variances = [np.var(offsets_of(clip, direction).reshape(len(clip.drive), -1) @ flat, axis=0) for clip in clips]
+    spread, motion = np.sqrt(np.mean(variances, axis=0)).astype(np.float32), MouthMotion.open()
+    return Ear(
+        lambda sound: motion.hear([listen(Sound(sound, SOUND_RATE))]).coefficients / spread, basis, direction, spread
+    )
 
 
 def guess(net: MotionNet, samples: np.ndarray) -> np.ndarray:
@@ -55,12 +94,12 @@ def offset_curve(made: np.ndarray, real: np.ndarray, fps: float) -> np.ndarray:
     return np.array(curve)
 
 
-def curve_of(clip: TalkingClip, net: MotionNet, shape: dict[str, np.ndarray]) -> np.ndarray:
+def curve_of(clip: TalkingClip, ear: Ear) -> np.ndarray:
     """`offset_curve` of a clip over its first coefficients, large ones counting more."""
-    flat = offsets_of(clip, shape["opening_direction"]).reshape(len(clip.drive), -1)
-    real = flat @ shape["basis"].reshape(len(shape["basis"]), -1).T / shape["spread"]
-    weights = np.sqrt(shape["spread"][:COUNTED] / shape["spread"][0])
-    made = guess(net, clip.samples)[:, :COUNTED] * weights
+    flat = offsets_of(clip, ear.opening_direction).reshape(len(clip.drive), -1)
+    real = flat @ ear.basis.reshape(len(ear.basis), -1).T / ear.spread
+    weights = np.sqrt(ear.spread[:COUNTED] / ear.spread[0])
+    made = ear.guess(clip.samples)[:, :COUNTED] * weights
     return offset_curve(made, real[:, :COUNTED] * weights, float(clip.fps))
 
 
@@ -85,9 +124,12 @@ def settled(clip: TalkingClip, curve: np.ndarray, group: np.ndarray) -> TalkingC
     return replace(clip, late=float(best) / OUTPUTS)
 
 
-def synced(clips: list[TalkingClip], net: MotionNet, shape: dict[str, np.ndarray]) -> list[TalkingClip]:
+def synced(clips: list[TalkingClip], ear: Ear, progress: Progress = silent) -> list[TalkingClip]:
     """Every clip with its offset; the sets' test clips stay as they are."""
-    curves = [curve_of(clip, net, shape) for clip in clips]
+    curves = []
+    for clip in clips:
+        curves.append(curve_of(clip, ear))
+        progress("sync", len(curves), len(clips))
     groups = {
         person: np.mean([c for c, k in zip(curves, clips, strict=True) if k.person == person], 0)
         for person in {clip.person for clip in clips}
@@ -100,20 +142,3 @@ def synced(clips: list[TalkingClip], net: MotionNet, shape: dict[str, np.ndarray
             small = settled(clip, curve, groups[clip.person])
             done.append(small if clip.use == "train" else clip)
     return done
-
-
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("clips", type=Path)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--output", type=Path, required=True)
-    options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    torch.set_num_threads(1)
-    net, shape = load_network(options.folder)
-    save(options.output, synced(load(options.clips), net, shape))
-
-
-if __name__ == "__main__":
-    main()

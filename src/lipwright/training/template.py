@@ -3,7 +3,8 @@
     python -m lipwright.training.template MOTION_DIR CLIPS_DIR
 
 MOTION_DIR holds landmark sets `*_landmarks.npz` (`points` (N, 92, 3), `mesh_index` (92,)), CLIPS_DIR videos with a
-`MANIFEST.csv`, of which those marked `train` are tracked.
+`MANIFEST.csv`, of which those marked `train` are tracked. No part of a
+training: what it writes is a constant of the package.
 """
 
 import sys
@@ -14,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
+from lipwright.face.base import open_tracker
 from lipwright.facespace import DRIVE, EYE_CORNERS, INNER_RING, STABLE, fit_pose, opening
-from lipwright.training.prepare import rows_of, track
+from lipwright.training.prepare import track, videos_of
 
 OPEN = (0.15, 0.30)  # eye distances between the inner lips of a mouth that counts as wide open
 MOST_TURNED = 0.26  # radians of yaw or pitch
@@ -112,12 +114,13 @@ def open_face(meshes: Iterable[np.ndarray]) -> np.ndarray:
 
 def main(motion: Path, clips: Path) -> None:
     """Write the file into the package."""
-    tracks = (track(clips / row["file"])[0] for row in rows_of(clips) if row["use"] == "train")
+    with open_tracker("facemesh") as tracker:
+        tracks = [track(video.path, tracker)[0] for video in videos_of(clips) if video.use == "train"]
     np.savez_compressed(
         Path(__file__).parent.parent / "facespace.npz",
         template=read_template(motion).astype(np.float32),
         triangles=mesh_triangles(),
-        open_face=open_face(points for points in tracks if len(points)).astype(np.float32),
+        open_face=open_face(seen.points[seen.present] for seen in tracks).astype(np.float32),
     )
 
 
