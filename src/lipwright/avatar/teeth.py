@@ -18,7 +18,9 @@ WHITE = 0.22  # saturation, (most - least) / most of red, green and blue: enamel
 LIGHT = 0.55  # of the skin's lightness: enamel is over it
 LEAST_SHARE = 0.04  # of what is seen between the lips has to be enamel
 FRONT = 0.08  # face units to both sides of the middle: the two front teeth
-ENAMEL, EDGE = (0.65, 1.5), 0.05  # what is believed at most
+DARKEST = 0.85  # of the rule's enamel: a darker reading is shade, which is drawn anyway; its hue is kept
+BRIGHTEST = 1.5
+EDGE = 0.05  # face units: a larger difference is not believed
 AGREE = 0.035  # face units: looks whose edges lie further apart (quartiles) tell nothing
 
 
@@ -36,7 +38,9 @@ def read_teeth(bank: MouthBank) -> tuple[Teeth, int]:
     read = [seen for entry in chosen if (seen := _read(bank.view(int(entry)))) is not None]
     if len(read) < FEWEST:
         return Teeth(), len(read)
-    red, green, blue = (float(part) for part in np.clip(np.median([colour for colour, _ in read], 0), *ENAMEL))
+    colour = np.median([colour for colour, _ in read], 0)
+    colour *= max(1.0, DARKEST / colour.mean())
+    red, green, blue = (float(part) for part in np.minimum(colour, BRIGHTEST))
     return Teeth((red, green, blue), _agreed([edge for _, edge in read if edge is not None])), len(read)
 
 

@@ -31,7 +31,6 @@ LIPS = 40  # the first 40 drive points
 BLOCKS = 4  # of time, each held out once
 UNSURE_SECONDS = 4.0  # of speech that count as much for a range as the average speaker's
 PRIOR_SECONDS = 30.0  # the same for the response
-RESPONSE_SECONDS = 8.0  # from here on a response is tried: fitted to 2.5 s it narrowed new mouths
 SLIDE = np.arange(-20, 21)  # steps of 20 ms
 COUNTED = 6  # coefficients that tell how late the sound is
 LEAST_PEAK, LEAST_LEAD, RIVAL_STEPS, MOST_LATE = 0.17, 0.1, 6, 0.3
@@ -115,7 +114,7 @@ def fit_style(spoken: Spoken) -> FittedStyle:
     Args:
         spoken: at least a few seconds.
     """
-    fits = (_untuned, _ranged, _responding) if spoken.seconds >= RESPONSE_SECONDS else (_untuned, _ranged)
+    fits = (_untuned, _ranged, _responding)
     blocks = np.arange(len(spoken.real)) * BLOCKS // len(spoken.real)
     errors = np.zeros(len(fits))
     for block in range(BLOCKS):
