@@ -29,5 +29,5 @@ def choose(name: str) -> torch.device:
 
 
 def precision(device: torch.device) -> AbstractContextManager[object]:
-    """bfloat16 where it helps: on a GPU. On a CPU a step takes longer in it (docs/benchmarks.md)."""
+    """bfloat16 on a GPU, float32 on a CPU: few CPUs compute in bfloat16, and weights shall not depend on which."""
     return torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()

@@ -10,7 +10,7 @@ import torch
 
 from lipwright.progress import Progress, silent
 from lipwright.training.checkpoint import Checkpoint
-from lipwright.training.dataset import Batches, Example, SpokenBatches
+from lipwright.training.dataset import Batches, Example
 from lipwright.training.device import precision
 from lipwright.training.history import Row
 from lipwright.training.motion import PhoneTask, Recipe, closure_loss, contours, loss_of
@@ -130,7 +130,6 @@ class Run:
     def state(self) -> dict[str, Any]:
         """Tensors, numbers and strings from which `restore` goes on."""
         gpu = torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else torch.zeros(0)
-        dice = [self.batches.rng, *([self.task.batches.rng] if self.task else [])]
         return {
             "done": self.done,
             "net": self.net.state_dict(),
@@ -140,9 +139,12 @@ class Run:
             "schedule": self.schedule.state_dict(),
             "torch_rng": torch.get_rng_state(),
             "cuda_rng": gpu,
-            "numpy_rng": json.dumps([rng.bit_generator.state for rng in dice]),
+            "numpy_rng": json.dumps([dice.bit_generator.state for dice in self._dice()]),
             "progress": json.dumps({"seconds": self.seconds, "history": self.history, "sums": self.sums}),
         }
+
+    def _dice(self) -> list[np.random.Generator]:
+        return [self.batches.rng, *([self.task.batches.rng] if self.task else [])]
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a state of the same recipe, data and device."""
@@ -150,12 +152,10 @@ class Run:
         self.mean.load_state_dict(state["mean"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
-        batches: list[Batches | SpokenBatches] = [self.batches]
         if self.task:
             self.task.head.load_state_dict(state["head"])
-            batches.append(self.task.batches)
-        for part, dice in zip(batches, json.loads(state["numpy_rng"]), strict=True):
-            part.rng.bit_generator.state = dice
+        for dice, stored in zip(self._dice(), json.loads(state["numpy_rng"]), strict=True):
+            dice.bit_generator.state = stored
         torch.set_rng_state(state["torch_rng"])
         if self.device.type == "cuda":
             torch.cuda.set_rng_state(state["cuda_rng"], self.device)
