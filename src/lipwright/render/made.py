@@ -101,7 +101,7 @@ def tooth_colour(tone: np.ndarray) -> np.ndarray:
 
     Enamel is the same on all people, so it stands out more from dark skin: in the brightest twelfth of open mouths it
     was 1.1 times as light as the skin where that was at 200, 1.2 times at 150, 1.2 to 2.9 times under 120. In a dark
-    scene it may not glow. Of the skin's colour cast a third is left: a pink skin has no pink teeth.
+    scene it may not glow. Of the skin's colour cast under two fifths is left: a pink skin has no pink teeth.
     """
     lightness = max(float(tone.mean()), 1.0)
     level = min(250 * (lightness / 255) ** 0.43, 1.80 * lightness)
