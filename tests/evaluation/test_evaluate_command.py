@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lipwright.cli.main import app
+from lipwright.media import open_clip
 
 
 def evaluate(*args):
@@ -24,6 +25,19 @@ def test_a_table_a_sheet_and_a_plot(talking, long_wav, tmp_path):
     assert "needs the phones" in lines["closure"]
     assert cv2.imread(str(tmp_path / "s.png")).shape == (4 * 240, 6 * 240, 3)  # twelve frames, twelve beneath
     assert cv2.imread(str(tmp_path / "p.png")).shape == (600, 1200, 3)
+
+
+def test_both_videos_side_by_side(talking, saying_other, tmp_path):
+    path = tmp_path / "both.mp4"
+    done = evaluate(talking, "--source", saying_other, "--side-by-side", path, "--json")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["side_by_side"] == str(path)
+    with open_clip(path) as clip:
+        assert (clip.facts.width, clip.facts.height, clip.facts.frames) == (1024, 512, 63)
+        assert clip.facts.has_sound
+    refused = evaluate(talking, "--source", saying_other, "--side-by-side", talking)
+    assert refused.exit_code == 3
+    assert "is an input" in refused.stderr
 
 
 def test_json_is_one_object(talking, long_wav):
@@ -47,6 +61,10 @@ def test_json_is_one_object(talking, long_wav):
         (("--suite", "nowhere", "--output-dir", "y"), "MANIFEST.csv"),
         (("nowhere.mp4",), "nowhere.mp4"),
         (("a.mp4", "--sheet", "a.jpg"), "must end in .png"),
+        (("a.mp4", "--side-by-side", "b.mp4"), "needs --reference or --source"),
+        (("a.mp4", "--source", "c.mp4", "--side-by-side", "b.png"), "must end in .mp4"),
+        (("a.mp4", "--videos"), "--videos belongs to --suite"),
+        (("--suite", "x", "--output-dir", "y", "--side-by-side", "z.mp4"), "cannot be joined with --suite"),
         (("a.mp4", "--plot", "nowhere/a.png"), "does not exist"),
     ],
 )

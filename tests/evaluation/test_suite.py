@@ -1,6 +1,7 @@
 """A small folder of clips, dubbed and measured; and what happens when something goes wrong."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from lipwright.errors import InputError, OptionError, OutputError
 from lipwright.evaluation.suite import SuiteOptions, run_job, run_suite, short_sound, suite_jobs, write_whole
-from lipwright.media import read_sound
+from lipwright.media import open_clip, read_sound
 
 FACTS = ("clip", "person", "use", "sync_ok", "drive", "sound", "seconds", "version", "error")
 
@@ -103,6 +104,17 @@ def test_a_stopped_run_keeps_what_is_finished_and_starts_nothing_more(folder, tm
     with pytest.raises(KeyboardInterrupt):
         run_suite(suite_jobs(folder, tmp_path, SuiteOptions(names=("broken", "b.mp4"), seconds=0.5)), 1, stop)
     assert [path.name for path in (tmp_path / "jobs").glob("*.json")] == ["b.mp4.self.json"]
+
+
+def test_videos_are_kept_when_asked_for_and_made_when_they_lack(done, folder):
+    output, options, rows = done
+    wanted = replace(options, videos=True, names=("sub/a.mp4",))
+    self_driven, cross_driven = suite_jobs(folder, output, wanted)
+    told = run_suite([self_driven], 1, lambda row: None)  # its row is there, its video not
+    assert {**told[0], "curves": None} == {**rows[0], "curves": None}
+    with open_clip(self_driven.video_file) as clip:
+        assert (clip.facts.frames, clip.facts.width) == (rows[0]["frames"], 1024)
+    assert not cross_driven.video_file.exists()
 
 
 def test_other_seconds_are_another_run(done, folder, monkeypatch):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lipwright.evaluation.suite import Row
 
 WIDEST = 200  # columns of a table that is not shown on a terminal
+WRITTEN = {"sheet": "contact sheet", "plot": "curves", "side_by_side": "both videos side by side"}
 EXIT_FAILED_JOBS = InputError.exit_code
 
 Output = Annotated[Path | None, typer.Argument(help="The finished video.", show_default=False)]
@@ -33,9 +34,16 @@ Reference = Annotated[
 Source = Annotated[
     Path | None, typer.Option(help="The footage that was dubbed, if it is not the reference: for jitter and flicker.")
 ]
-Phones = Annotated[Path | None, typer.Option(help="CSV with start_s, end_s and phone: do lips close on m, b and p?")]
+Phones = Annotated[
+    Path | None,
+    typer.Option(help="CSV with start_s, end_s and phone, or a Praat TextGrid: do lips close on m, b and p?"),
+]
 Sheet = Annotated[Path | None, typer.Option(help="Write a contact sheet (PNG), the reference under the output.")]
 Plot = Annotated[Path | None, typer.Option(help="Write opening, width and sound over time (PNG).")]
+SideBySide = Annotated[
+    Path | None,
+    typer.Option(help="Write a video: the reference, or else the source, left, the output right."),
+]
 Suite = Annotated[Path | None, typer.Option(help="A folder of clips with a MANIFEST.csv: dub and measure them all.")]
 OutputDir = Annotated[Path | None, typer.Option(help="With --suite: folder for the tables; a run there goes on.")]
 Seconds = Annotated[float | None, typer.Option(help="With --suite: seconds of each sound. [default: 4]")]
@@ -44,6 +52,7 @@ Use = Annotated[str | None, typer.Option(help="With --suite: only clips whose co
 Names = Annotated[
     list[str] | None, typer.Option(help="With --suite: only clips whose file name holds this; may be repeated.")
 ]
+Videos = Annotated[bool, typer.Option("--videos", help="With --suite: keep a side-by-side video of every job.")]
 Cache = Annotated[Path | None, typer.Option(help="With --suite: folder for avatars; default: the user's cache folder.")]
 
 
@@ -56,12 +65,14 @@ def evaluate(
     person: args.Person = "largest",
     sheet: Sheet = None,
     plot: Plot = None,
+    side_by_side: SideBySide = None,
     suite: Suite = None,
     output_dir: OutputDir = None,
     seconds: Seconds = None,
     workers: Workers = None,
     use: Use = None,
     names: Names = None,
+    videos: Videos = False,
     cache: Cache = None,
     verbose: args.Verbose = False,
     quiet: args.Quiet = False,
@@ -71,21 +82,22 @@ def evaluate(
     """Measure a finished video, or with --suite the engine itself on a folder of clips."""
     terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json, log_file=log_file)
     alone = {"--audio": audio, "--reference": reference, "--source": source, "--phones": phones, "--sheet": sheet,
-             "--plot": plot, "the video": output}  # fmt: skip
+             "--plot": plot, "--side-by-side": side_by_side, "the video": output}  # fmt: skip
     many = {"--output-dir": output_dir, "--seconds": seconds, "--workers": workers, "--use": use, "--names": names,
-            "--cache": cache}  # fmt: skip
+            "--cache": cache, "--videos": videos or None}  # fmt: skip
     with terminal.errors():
         if suite is None:
             _refuse(many, "belongs to --suite DIR; leave it out to measure one video")
             if output is None:
                 raise OptionError("name the finished video to measure, or a folder of clips with --suite DIR")
-            clip = {"reference": reference, "source": source, "phones": phones}
-            _evaluate_one(terminal, output, audio, clip | {"person": person}, (sheet, plot))
+            clip = {"reference": reference, "source": source, "phones": phones, "person": person}
+            _evaluate_one(terminal, output, audio, clip, {"sheet": sheet, "plot": plot, "side_by_side": side_by_side})
             return
         _refuse(alone | {"--person": None if person == "largest" else person}, "cannot be joined with --suite")
         if output_dir is None:
             raise OptionError("--suite needs --output-dir OUT, the folder for its tables and contact sheets")
-        chosen = {"seconds": seconds, "workers": workers, "use": use, "cache": cache, "names": tuple(names or ())}
+        chosen = {"seconds": seconds, "workers": workers, "use": use, "cache": cache, "names": tuple(names or ()),
+                  "videos": videos}  # fmt: skip
         _run_suite(terminal, suite, output_dir, {name: value for name, value in chosen.items() if value is not None})
 
 
@@ -96,24 +108,28 @@ def _refuse(options: dict[str, Any], why: str) -> None:
 
 
 def _evaluate_one(
-    terminal: Terminal,
-    output: Path,
-    audio: Path | None,
-    options: dict[str, Any],
-    files: tuple[Path | None, Path | None],
+    terminal: Terminal, output: Path, audio: Path | None, options: dict[str, Any], files: dict[str, Path | None]
 ) -> None:
     from lipwright.evaluation.evaluate import evaluate as run
+    from lipwright.evaluation.side_by_side import check_side_by_side, side_by_side
 
-    sheet, plot = files
+    sheet, plot, joined = files["sheet"], files["plot"], files["side_by_side"]
     for name, path in (("--sheet", sheet), ("--plot", plot)):
         _check_picture(name, path)
+    name = "reference" if options["reference"] else "source"
+    if joined is not None:
+        if options[name] is None:
+            raise OptionError("--side-by-side needs --reference or --source, the video to show beside the output")
+        check_side_by_side(joined, inputs=(output, options[name]))
     with terminal.progress() as progress:
         found = run(output, audio, progress=progress, **options)
+        if joined is not None:
+            side_by_side(output, options[name], joined, name=name, progress=progress)
     _draw(found, output.name, sheet, plot)
-    written = {"sheet": str(sheet) if sheet else None, "plot": str(plot) if plot else None}
     scores = found.scores
     lines = [f"{output}: {scores.frames} frames, {scores.frames_without_face} without a face", _score_table(scores)]
-    lines += [f"{path}: {what}" for what, path in (("contact sheet", sheet), ("curves", plot)) if path]
+    lines += [f"{path}: {WRITTEN[what]}" for what, path in files.items() if path]
+    written = {what: str(path) if path else None for what, path in files.items()}
     terminal.result({"output": str(output)} | scores.as_dict() | written, "\n".join(lines))
 
 

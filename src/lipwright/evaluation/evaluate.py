@@ -18,6 +18,7 @@ from lipwright.evaluation.record import LIPS, FaceRecord, close_up
 from lipwright.evaluation.scores import ONLY_IN_A_JOB, Scores, Tally
 from lipwright.evaluation.sheet import spread
 from lipwright.evaluation.steadiness import mean_of, resting, second_differences
+from lipwright.evaluation.synchrony import shipped_towers, synchrony
 from lipwright.face.base import open_tracker
 from lipwright.face.track import PersonFollower, follow_person
 from lipwright.facespace import DRIVE, STABLE
@@ -33,6 +34,7 @@ AHEAD = 4  # frames in flight between two stages
 
 NO_REFERENCE = "needs the real video as the reference"
 NO_SOURCE = "needs the footage that was dubbed, or the real video"
+TOO_LITTLE = "needs 0.8 seconds in a row that show the face and have sound"
 TOO_SHORT = f"needs {FEWEST} frames that show the face in both videos"
 
 
@@ -106,7 +108,7 @@ def evaluate(  # noqa: PLR0913 - a clip and all that it can be held against
         audio: what it was to say; None: its own sound track.
         reference: the real video of the same words; compared on the output's time axis, over the shorter of the two.
         source: the footage that was dubbed, where it is not the reference: what is steady is judged against it.
-        phones: CSV file with `start_s`, `end_s` and `phone` of what is said.
+        phones: CSV file with `start_s`, `end_s` and `phone` of what is said, or a Praat TextGrid.
         person: which of several faces, in every video.
         progress: told `("measure", done, total)`.
 
@@ -127,8 +129,8 @@ def evaluate(  # noqa: PLR0913 - a clip and all that it can be held against
     if spoken is None:
         tally.leave_out(("closure",), "needs the phones of the sound")
     else:
-        closed, tally.found["phones"] = closures(spoken, seen.ours.opening, float(facts.fps))
-        tally.put("closure", closed / (tally.found["phones"] or np.nan), "no m, b or p falls on a frame with a face")
+        _closure(tally, closures(spoken, seen.ours.opening, float(facts.fps)))
+    _sync(tally, seen.ours, sound.samples, float(facts.fps))
     _pictures(tally, seen.mouths, same_size=seen.same_size, with_reference=seen.real is not None)
     _steadiness(tally, seen.ours, seen.real, origin)
     tally.leave_out(("seam_step", "outside"), ONLY_IN_A_JOB)
@@ -275,6 +277,21 @@ def _motion(tally: Tally, curves: Curves, talker: FaceRecord | None) -> None:
     changes = curves.changes
     tally.found["silent_frames"] = len(changes[0])
     tally.put("silence_motion", measures.rest_ratio([changes]), "the sound has no pause of 160 ms over a visible face")
+
+
+def _sync(tally: Tally, ours: FaceRecord, samples: np.ndarray, fps: float) -> None:
+    spoken = samples[: round(len(ours) / fps * SOUND_RATE)]
+    found = synchrony(shipped_towers(), ours.in_face_space[:, len(STABLE) :], fps, spoken)
+    if found is None:
+        tally.leave_out(("sync_offset", "sync_confidence"), TOO_LITTLE)
+    else:
+        tally.found |= {"sync_offset": found.offset_ms, "sync_confidence": found.confidence}
+
+
+def _closure(tally: Tally, counts: dict[str, dict[str, int]]) -> None:
+    seen, closed = (sum(count[kind] for count in counts.values()) for kind in ("seen", "closed"))
+    tally.found |= {"phones": seen, "phone_counts": counts}
+    tally.put("closure", closed / (seen or np.nan), "no m, b or p falls on a frame with a face")
 
 
 def _r(tally: Tally, name: str, pair: Pair) -> None:

@@ -20,6 +20,8 @@ MEASURES = (
     Measure("opening_r", "opening r", "", 2),
     Measure("width_r", "width r", "", 2),
     Measure("lag", "lag", "frames", 0),
+    Measure("sync_offset", "sync offset", "ms", 0),
+    Measure("sync_confidence", "sync confidence", "", 2),
     Measure("amplitude", "amplitude", "of real", 2),
     Measure("silence_motion", "motion in silence", "of speech", 2),
     Measure("closure", "closure", "of m, b, p", 2),
@@ -49,6 +51,7 @@ class Scores:
         lag_r: Pearson r at that lag.
         silent_frames: frame pairs that `silence_motion` stands on.
         phones: m, b and p that `closure` stands on.
+        phone_counts: the same by phone: how many are `seen`, and how many of these `closed`.
         missing: name of a measure to the reason why it is None.
     """
 
@@ -61,11 +64,14 @@ class Scores:
     lag: int | None = None
     lag_against: str | None = None
     lag_r: float | None = None
+    sync_offset: float | None = None
+    sync_confidence: float | None = None
     amplitude: float | None = None
     silence_motion: float | None = None
     silent_frames: int = 0
     closure: float | None = None
     phones: int = 0
+    phone_counts: dict[str, dict[str, int]] = field(default_factory=dict)
     landmark_error: float | None = None
     opening_error: float | None = None
     psnr: float | None = None

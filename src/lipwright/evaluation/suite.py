@@ -25,6 +25,7 @@ from lipwright.evaluation.manifest import ListedClip, foreign_sound, read_manife
 from lipwright.evaluation.plots import plot_curves
 from lipwright.evaluation.seam import SeamWatch
 from lipwright.evaluation.sheet import contact_sheet, in_rows
+from lipwright.evaluation.side_by_side import side_by_side
 from lipwright.media import read_sound
 from lipwright.pipeline.config import DubOptions
 from lipwright.pipeline.run import dub
@@ -48,6 +49,7 @@ class SuiteJob:
         seconds: of the sound that are used.
         folder: where the row, the contact sheet and the plot go.
         cache: folder for avatars; None is the user's cache folder.
+        video: whether a side-by-side video is kept.
     """
 
     clip: ListedClip
@@ -57,6 +59,7 @@ class SuiteJob:
     seconds: float
     folder: Path
     cache: Path | None
+    video: bool = False
 
     @property
     def name(self) -> str:
@@ -67,6 +70,11 @@ class SuiteJob:
     def row_file(self) -> Path:
         """Where the finished job's row is kept."""
         return self.folder / f"{self.name}.json"
+
+    @property
+    def video_file(self) -> Path:
+        """Where its side-by-side video goes."""
+        return self.folder / f"{self.name}.mp4"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +87,7 @@ class SuiteOptions:
         use: only clips whose column `use` says this; None: all.
         names: only clips whose file name holds one of these; none: all.
         cache: folder for avatars; None is the user's cache folder.
+        videos: whether a side-by-side video of every job is kept.
 
     Raises:
         OptionError: a value is outside its range.
@@ -89,6 +98,7 @@ class SuiteOptions:
     use: str | None = None
     names: tuple[str, ...] = ()
     cache: Path | None = None
+    videos: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.seconds < float("inf"):
@@ -124,6 +134,7 @@ def suite_jobs(folder: Path, output: Path, options: SuiteOptions) -> list[SuiteJ
             seconds=options.seconds,
             folder=output / JOBS,
             cache=options.cache,
+            video=options.videos,
         )
         for drive, clip, speaker in pairs
     ]
@@ -163,6 +174,8 @@ def _finished(job: SuiteJob) -> Row | None:
     try:
         row = json.loads(job.row_file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
+        return None
+    if job.video and not job.video_file.exists():
         return None
     return row if row.items() >= _facts(job).items() and not row["error"] else None
 
@@ -232,6 +245,8 @@ def _judged(job: SuiteJob) -> Evaluation:
         dub(job.clip.path, sound, output, options=DubOptions(cache=job.cache), watch=watch)
         real, source = (job.clip.path, None) if job.drive == SELF else (None, job.clip.path)
         found = evaluate(output, sound, reference=real, source=source)
+        if job.video:
+            side_by_side(output, job.clip.path, job.video_file, name="source" if real is None else "reference")
     scores = found.scores.with_job(seam_step=watch.step, outside=watch.outside)
     if job.clip.sound is None:
         scores = scores.without("amplitude", "the footage shows nobody talking")

@@ -58,11 +58,11 @@ def explained(shot: Drawn, seconds: float) -> np.ndarray:
         height, width = out.shape[:2]
         cv2.rectangle(out, (0, 0), (width - 1, height - 1), PASSED, max(2, height // 60))
         text = f"{text}  {UNTOUCHED}"
-    _label(out, text)
+    label(out, text)
     return out
 
 
-def _label(picture: np.ndarray, text: str) -> None:
+def label(picture: np.ndarray, text: str) -> None:
     """Put a line into the picture's upper left corner, as large as its height suggests; ASCII only."""
     scale = max(0.35, picture.shape[0] / 1000)
     thick = max(1, round(1.5 * scale))
