@@ -12,7 +12,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 
 from lipwright.facespace import DRIVE, opening  # noqa: E402
 from lipwright.training import export, loop, motion  # noqa: E402
-from lipwright.training.clips import TalkingClip, load, save  # noqa: E402
+from lipwright.training.clips import TalkingClip, fingerprint, load, save  # noqa: E402
 from lipwright.training.dataset import UNSURE, Batches, closed_lips, examples_of  # noqa: E402
 from lipwright.training.network import FUTURE, INPUTS, PAST, STRIDE, MotionNet, rows_for  # noqa: E402
 from lipwright.training.shape import mirror_of, mirrored  # noqa: E402
@@ -79,6 +79,9 @@ def test_clips_survive_the_disk(clips: list[TalkingClip], tmp_path: Path) -> Non
         assert (before.name, before.fps, before.late) == (after.name, after.fps, after.late)
         np.testing.assert_allclose(after.drive, before.drive, atol=1e-3)
         np.testing.assert_allclose(after.samples, before.samples, atol=1e-4)
+    once = load(tmp_path / "clips.npz")
+    save(tmp_path / "again.npz", once)
+    assert fingerprint(load(tmp_path / "again.npz")) == fingerprint(once)
 
 
 def test_only_confirmed_training_clips_are_trained_on(clips: list[TalkingClip]) -> None:

@@ -163,7 +163,7 @@ def evaluate(
         if run and recipe:
             raise OptionError("--recipe cannot be joined with a run, which knows its own; leave one of them out")
         values = recipe_of(run) if run else read_recipe(Recipe, recipe or "mouth_motion")
-        rows = measure_run(load(clips), run, values, held_out=held_out, beside=baselines, progress=progress)
+        rows = measure_run(load(clips), run, values, unheard=held_out, beside=baselines, progress=progress)
         people = "held-out" if held_out else "test"
         terminal.result(rows, measures_table({"people": people, "rows": rows}))
 

@@ -91,7 +91,7 @@ def made_mouth(  # noqa: PLR0913 - where, in which light, and whose
     _lay_row(drawn, LOWER, plane, (lower_u, lower_v), enamel * 0.95, _lower_shade(lips))
     if upper > 0:
         middle, edge = upper_edge(plane, mesh)
-        edge = _below_lip(plane, target, edge + teeth.edge)
+        edge = _below_lip(plane, target, edge) + teeth.edge
         _lay_row(drawn, UPPER, plane, (lips.u - middle, lips.v - edge), enamel, _upper_shade(lips), upper)
     return drawn
 

@@ -52,6 +52,21 @@ def write_gain(folder: Path, clips: list[TalkingClip], gains: np.ndarray) -> Non
     write_arrays(folder / "gain.npz", arrays)
 
 
+def held_out(clips: list[TalkingClip], recipe: Recipe) -> list[TalkingClip]:
+    """Clips to find the gains on: of the people whom the recipe holds out.
+
+    Raises:
+        InputError: there are none.
+    """
+    found = [clip for clip in clips if clip.person in recipe.held_out and clip.confirmed]
+    if not found:
+        raise InputError(
+            "there is nobody to find the gains on: name people of these clips in the recipe's `held_out`, or set its "
+            "`gains`, as in --set gains=[1.9,1.5]"
+        )
+    return found
+
+
 def calibrate(folder: Path, clips: list[TalkingClip], recipe: Recipe, progress: Progress = silent) -> np.ndarray:
     """Write gain.npz of a run. Returns the gain of opening and of width, (2,).
 
@@ -68,12 +83,7 @@ def calibrate(folder: Path, clips: list[TalkingClip], recipe: Recipe, progress: 
         heard = trainable(clips, recipe)
         write_gain(folder, [c for c in heard if c.origin == "wild"] or heard, np.array(recipe.gains))
         return np.array(recipe.gains)
-    unheard = [clip for clip in clips if clip.person in recipe.held_out and clip.confirmed]
-    if not unheard:
-        raise InputError(
-            "there is nobody to find the gains on: name people of these clips in the recipe's `held_out`, or set its "
-            "`gains`, as in --set gains=[1.9,1.5]"
-        )
+    unheard = held_out(clips, recipe)
     _, shape = load_network(folder)
     gains = np.ones(2)
     write_gain(folder, unheard, gains)

@@ -16,6 +16,7 @@ from lipwright.facespace import DRIVE
 from lipwright.training.files import write_whole
 
 SOUND_RATE = 16_000
+LOUDEST = 32_767  # of 16-bit samples; the same in both directions, so that writing again changes nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +71,7 @@ def save(path: Path, clips: Iterable[TalkingClip]) -> None:
             }
         )
         drives.append(clip.drive.astype(np.float16))
-        sounds.append(np.clip(clip.samples * 32767, -32768, 32767).astype(np.int16))
+        sounds.append(np.rint(np.clip(clip.samples, -1, 1) * LOUDEST).astype(np.int16))
     stored = io.BytesIO()
     np.savez(stored, table=json.dumps(rows), drive=np.concatenate(drives), sound=np.concatenate(sounds))
     write_whole(path, stored.getvalue())
@@ -94,7 +95,7 @@ def load(path: Path) -> list[TalkingClip]:
             TalkingClip(
                 **row | {"fps": Fraction(row["fps"])},
                 drive=drive[frame : frame + frames].astype(np.float32),
-                samples=sound[sample : sample + samples].astype(np.float32) / 32768,
+                samples=sound[sample : sample + samples].astype(np.float32) / LOUDEST,
             )
         )
         frame, sample = frame + frames, sample + samples

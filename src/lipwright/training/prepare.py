@@ -231,11 +231,9 @@ def _cached(folder: Path, video: Video, tracker: FaceTracker) -> list[TalkingCli
     """`video_clips`, kept by what is known of the files: tracking hours of video should not be done twice."""
     facts = [(str(p.resolve()), *_state(p)) for p in (video.path, video.sound)]
     path = folder / (hashlib.sha256(repr((facts, video)).encode()).hexdigest()[:24] + ".npz")
-    if path.exists():
-        return load(path)
-    clips = video_clips(video, tracker)
-    save(path, clips)
-    return clips
+    if not path.exists():
+        save(path, video_clips(video, tracker))
+    return load(path)  # also when just made: the file rounds, and a later run shall see the same numbers
 
 
 def _state(path: Path) -> tuple[int, int]:

@@ -17,7 +17,7 @@ import torch
 from lipwright.errors import InputError
 from lipwright.progress import Progress, silent
 from lipwright.training import card
-from lipwright.training.calibrate import calibrate
+from lipwright.training.calibrate import calibrate, held_out
 from lipwright.training.checkpoint import Checkpoint
 from lipwright.training.clips import TalkingClip, fingerprint, load, save
 from lipwright.training.dataset import examples_of
@@ -155,7 +155,7 @@ def measure_run(
     folder: Path | None,
     recipe: Recipe,
     *,
-    held_out: bool = False,
+    unheard: bool = False,
     beside: bool = False,
     progress: Progress = silent,
 ) -> list[dict[str, Any]]:
@@ -165,7 +165,7 @@ def measure_run(
         clips: all there are.
         folder: of the run; the shipped model if left out, and nothing is written.
         recipe: of the run.
-        held_out: measure on the people held out, not on the test clips.
+        unheard: measure on the people held out, not on the test clips.
         beside: measure the baselines too, fitted to what the recipe trains on.
         progress: told after every row.
 
@@ -173,13 +173,13 @@ def measure_run(
         InputError: there is no such clip, or no network.
         OutputError: the file cannot be written.
     """
-    chosen = [clip for clip in clips if (clip.person in recipe.held_out if held_out else clip.use == "test")]
+    chosen = [clip for clip in clips if (clip.person in recipe.held_out if unheard else clip.use == "test")]
     predictors = {"model": network_predictor(folder) if folder else shipped_predictor()}
     if beside:
         predictors |= baselines(clips, recipe)
     rows = measure(predictors, chosen, progress)
     if folder:
-        people = "held-out" if held_out else "test"
+        people = "held-out" if unheard else "test"
         write_json(folder / "measures.json", {"people": people, "gains": gains_of(folder), "rows": rows})
     return rows
 
@@ -250,7 +250,7 @@ class Whole:
     template: Path
 
     def run(self, progress: Progress = silent) -> list[Path]:
-        """Every step in its order; what was done before is not done again. Returns the shipped files.
+        """Every step in its order; what was tracked and trained before is not again. Returns the shipped files.
 
         Raises:
             InputError: footage or recipe cannot be used, or the folder is of another run.
@@ -259,11 +259,13 @@ class Whole:
         prepared, in_sync = self.folder / "clips.npz", self.folder / "synced.npz"
         prepare(prepared, clips=self.clips, motion=self.motion, progress=progress)
         clips = sync_clips(prepared, in_sync, progress=progress)
+        if not self.recipe.gains:
+            held_out(clips, self.recipe)  # said now, not after hours of training
         train_motion(clips, self.recipe, self.folder, name=self.name, device=self.device, progress=progress)
         calibrate(self.folder, clips, self.recipe, progress)
-        held_out = not any(clip.use == "test" for clip in clips)
-        if held_out and not self.recipe.held_out:
+        without_test = not any(clip.use == "test" for clip in clips)
+        if without_test and not self.recipe.held_out:
             log.warning("nothing is measured: no clip is for testing, and the recipe holds nobody out")
         else:
-            measure_run(clips, self.folder, self.recipe, held_out=held_out, beside=True, progress=progress)
+            measure_run(clips, self.folder, self.recipe, unheard=without_test, beside=True, progress=progress)
         return export_run(self.folder, self.folder / "models", self.template)
