@@ -57,6 +57,12 @@ def test_a_person_with_many_clips_counts_once():
     assert (found.value, found.people, found.interval) == (30, 2, None)
 
 
+def test_sync_stands_in_the_table_and_nothing_reads_minus_zero():
+    rows = [row("ann", sync_offset=-0.3, sync_confidence=0.5), row("bob", sync_offset=0.1, sync_confidence=0.7)]
+    cells = {line[0]: line[1] for line in summary.cells(summary.groups_of(rows))}
+    assert (cells["sync offset (ms)"], cells["sync confidence"]) == ("0", "0.60")
+
+
 def test_what_a_job_could_not_measure_is_left_out():
     rows = [row("ann", psnr=30.0), row("bob"), row("cat", psnr=20.0), row("dan", psnr=10.0)]
     found = figure(rows, "PSNR")

@@ -162,7 +162,7 @@ def _score_table(scores: "Scores") -> str:
             against = {"lag": f"frames, against the {scores.lag_against}",
                        "silence_motion": f"{unit}, {scores.silent_frames} frames",
                        "closure": f"{unit}, {scores.phones} phones"}.get(name, unit)  # fmt: skip
-            rows.append([title, f"{value:.{digits}f}", against])
+            rows.append([title, f"{value:z.{digits}f}", against])
     return _table([["measure", "value", ""], *rows], left=(0, 2))
 
 

@@ -196,9 +196,9 @@ def _cell(group: Group, line: Line) -> str:
     figure = group.figures.get(line.title)
     if figure is None:
         return "–"
-    text = f"{figure.value:.{line.digits}f}"
+    text = f"{figure.value:z.{line.digits}f}"
     if figure.interval is not None:
-        text += " [{:.{d}f} {:.{d}f}]".format(*figure.interval, d=line.digits)
+        text += " [{:z.{d}f} {:z.{d}f}]".format(*figure.interval, d=line.digits)
     return text if figure.people == group.people else f"{text}, {figure.people} people"
 
 
