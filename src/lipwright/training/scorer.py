@@ -306,7 +306,8 @@ def export_scorer(net: SyncNet, models: Path) -> Path:
         "seen (batch, n - 14, 64) float32: unit vectors of the mouth, 25 a second",
         "heard (batch, (m - 57) // 2 + 1, 64) float32: unit vectors of the sound, 50 a second",
     ]
-    row = card("sync_scorer", path, inputs, outputs).replace("mouth_motion", "sync_scorer")
+    origin = "lipwright.training, recipe sync_scorer; data and measures in sync_scorer.md"
+    row = card("sync_scorer", path, origin, inputs, outputs)
     replace_cards(models / "manifest.toml", {"sync_scorer": row})
     return path
 
