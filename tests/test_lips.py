@@ -117,3 +117,14 @@ class TestRollOut:
 
     def test_a_mouth_that_closes_is_left_alone(self, mesh, closed, eyes):
         np.testing.assert_array_equal(roll_out(mesh[:, :2], closed, eyes), closed)
+
+
+def test_what_is_left_of_teeth_is_painted_over(mesh, closed, eyes):
+    """A white line where the lips meet takes the colour of the lip on its side."""
+    _, seam = close_lips(mesh[:, :2], closed, eyes)
+    rows = np.arange(512)[:, None] - np.interp(np.arange(512), seam.places[:, 0], seam.places[:, 1])
+    picture = np.where(rows < 0, 120, 160)[..., None].repeat(3, 2).astype(np.uint8)
+    picture[np.abs(rows) < 0.008 * eyes] = 255
+    shade_seam(picture, seam, np.zeros(2))
+    x = round(float(seam.places[5, 0]))
+    assert picture[np.abs(rows[:, x]) < 0.03 * eyes, x].max() <= 165

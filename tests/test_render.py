@@ -266,6 +266,23 @@ class TestCavity:
         assert darkest[-1] < 190
         assert np.abs(np.diff(darkest)).max() < 25
 
+    @pytest.mark.parametrize("blur", [0.0, 0.02])
+    def test_thin_lips_get_no_dark_outline(self, mesh, avatar, blur):
+        """The cavity's soft edge runs over the lips: a look of one colour on a face of the same adds no line."""
+        view = avatar.bank.view(0)
+        view.pixels[..., :3] = (200, 160, 140)
+        target = mesh[:, :2].copy()
+        others = np.setdiff1d(np.arange(len(target)), INNER_RING)
+        ring = target[list(INNER_RING)]
+        away = np.linalg.norm(target[others, None] - ring, axis=2)
+        near = away.min(1) < 0.2 * eye_distance(mesh)
+        edge = ring[away.argmin(1)[near]]
+        target[others[near]] = edge + 0.1 * (target[others[near]] - edge)
+        mouth = Mouth(mesh[:, :2], target, view.tone, np.full(2, blur, np.float32))
+        canvas = np.full((512, 512, 3), (200, 160, 140), np.uint8)
+        fill_cavity(canvas, (0, 0), mouth, view)
+        assert np.abs(canvas.astype(int) - (200, 160, 140)).max() <= 2
+
     def test_outside_the_canvas_nothing_happens(self, mesh, portrait, avatar):
         canvas = np.full((40, 40, 3), 9, np.uint8)
         fill_cavity(canvas, (400, 400), self.mouth(mesh, mesh[:, :2]), avatar.bank.view(0))

@@ -147,17 +147,20 @@ def _lay_view(drawn: np.ndarray, mouth: Mouth, view: MouthView, origin: np.ndarr
         colour, inside = _look(view, _skull_map(turn, mouth, view, origin, drawn.shape[:2]))
         drawn += (colour * gain - drawn) * (share * inside)[..., None]
     if whole > 0:
-        away = np.full(2, -1e4)  # beyond the lips there is nothing to show
-        fitted = sampling_map(view.mesh, mouth.target - origin, _mouth_triangles(), drawn.shape[:2], away)
+        target = mouth.target - origin
+        # The cavity's soft edge may run over a thin lip's: beyond it the look just goes on.
+        beyond = (view.mesh - target)[list(INNER_RING)].mean(0)
+        fitted = sampling_map(view.mesh, target, _mouth_triangles(), drawn.shape[:2], beyond)
         colour, _ = _look(view, fitted)
         drawn += whole * (colour * gain - drawn)
 
 
 @cache
 def _mouth_triangles() -> np.ndarray:
-    """The strip between the lips and the rim of lip around it, which the cavity's soft edge runs over. (T, 3)."""
-    lips = triangles()[:-STRIP]
-    return np.concatenate([triangles()[-STRIP:], lips[np.isin(lips, INNER_RING).any(1)]])
+    """The strip between the lips and the lip around it, which the cavity's soft edge runs over. (T, 3)."""
+    around = triangles()[:-STRIP]
+    rim = around[np.isin(around, INNER_RING).any(1)]
+    return np.concatenate([triangles()[-STRIP:], around[np.isin(around, rim).any(1)]])
 
 
 def _turn(mesh: np.ndarray, other: np.ndarray) -> np.ndarray:

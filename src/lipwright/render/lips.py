@@ -20,7 +20,8 @@ REACH = 3  # times that, of the lip's height, is stretched to take their place
 CLOSING = 0.05  # eye distances by which a mouth closes, from which all of it is done
 NEARLY = (0.015, 0.045)  # eye distances: lips less apart are rolled in whole, lips further apart not at all
 MEET = (0.004, 0.012)  # eye distances: lips less apart meet, lips further apart stay where they are
-SHADE, SHADE_WIDTH = 0.12, 0.006  # light that the line swallows; its standard deviation in eye distances
+SHADE, SHADE_WIDTH = 0.16, 0.006  # light that the line swallows; its standard deviation in eye distances
+FILL_WIDTH, FILL_FROM = 2.2, 3.5  # of that deviation: how far teeth are painted over, and whence the lips' colour comes
 BESIDE = np.array((0, 0.6, 0.8, *(0,) * 5, 0.8, 0.6, 0))  # of the roll in the middle, at least, from corner to corner
 TAPER = 0.12  # of the mouth's width, over which the line fades in from each corner
 
@@ -122,7 +123,7 @@ def roll_in(maps: tuple[np.ndarray, np.ndarray], seam: Seam, origin: np.ndarray)
 
 
 def shade_seam(pixels: np.ndarray, seam: Seam, origin: np.ndarray) -> None:
-    """Draw the line in which closed lips meet, in place.
+    """Draw the line in which closed lips meet, in place; teeth left in it take the colour of the lips beside.
 
     Args:
         pixels: (H, W, 3) uint8 RGB.
@@ -132,17 +133,28 @@ def shade_seam(pixels: np.ndarray, seam: Seam, origin: np.ndarray) -> None:
     if seam.closed == 0:
         return
     spread = max(seam.width, 0.7)
-    where = _around(seam, origin, 3 * spread, pixels.shape)
+    wide, away = FILL_WIDTH * seam.width, FILL_FROM * seam.width
+    where = _around(seam, origin, 3 * spread + away, pixels.shape)
     area = pixels[where]
     if not area.size:
         return
     along, off = _places(seam, origin, where)
     course, _ = _course(seam, seam.halves)
     ends = np.minimum(along - course[0], course[-1] - along) / max(float(course[-1] - course[0]), 1e-6)
-    line = seam.closed * np.exp(-np.square(off / spread) / 2) * np.clip(ends / TAPER, 0, 1)
-    soft = cv2.GaussianBlur(area, (0, 0), spread)  # the triangles of both lips end in steps
-    line = line[..., None].astype(np.float32)
-    area[:] = area + (soft * (1 - SHADE) - area) * line + 0.5
+    there = seam.closed * np.clip(ends / TAPER, 0, 1)
+    fill = (there * np.exp(-np.square(np.square(off / wide)))).astype(np.float32)
+    light = (1 - SHADE * there * np.exp(-np.square(off / spread) / 2)).astype(np.float32)
+    # Each lip goes on in its own colour up to where they meet.
+    lips = np.where((off < 0)[..., None], _beside(area, seam.down * -away), _beside(area, seam.down * away))
+    soft = cv2.GaussianBlur(lips, (0, 0), spread).astype(np.float32)
+    area[:] = (area + (soft - area) * fill[..., None]) * light[..., None] + 0.5
+
+
+def _beside(area: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """The picture that lies off by a shift, (2,) pixels."""
+    move = np.column_stack([np.eye(2), shift])
+    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(area, move, area.shape[1::-1], flags=how, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _around(seam: Seam, origin: np.ndarray, reach: float, size: tuple[int, ...]) -> tuple[slice, slice]:

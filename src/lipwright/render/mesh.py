@@ -21,6 +21,7 @@ LOWER_LINE = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
 
 RING_REACH = 1.45  # how far outside the face outline the warp has died out, from the middle of the face
 SUBPIXEL = 4  # bits of sub-pixel position that OpenCV's polygon filling is given
+HAIR = 0.006  # eye distances: a sliver turned over by less shows nowhere, and holding it back would tear the lips
 RELAX = (0.75,) * 9 + (0.0,) * 5  # what is kept of a folded triangle's motion, round by round: at last none
 STRIP = 18  # triangles across the mouth; a closed mouth has them flat
 
@@ -103,7 +104,7 @@ def settle(mesh: np.ndarray) -> np.ndarray:
 
 
 def unfold(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Relax a target towards the source until no triangle outside the mouth strip has turned over.
+    """Relax a target towards the source until no triangle outside the mouth strip has turned over by more than a hair.
 
     The pull starts at the folded triangles and fades over their neighbours, so that one bad corner of the mouth does
     not undo the rest; a sliver at the edge of the face that no pull mends stands still at last. Should anything be
@@ -119,10 +120,11 @@ def unfold(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     # What already lies folded in the source (the far cheek of a turned head) is not the warp's doing; closed lips
     # leave no area to the strip between them and to the slivers in its corners.
     upright = (sign * _areas(source, corners) > 0) & ~_may_be_flat()
+    over = -HAIR * np.linalg.norm(source[33] - source[263]) * _longest(source, corners)
     keep = np.ones(len(source), np.float32)
     shift = target - source
     for kept in RELAX:
-        folded = upright & (sign * _areas(source + shift * keep[:, None], corners) <= 0)
+        folded = upright & (sign * _areas(source + shift * keep[:, None], corners) <= over)
         if not folded.any():
             return source + shift * keep[:, None]
         pulled = np.ones_like(keep)
@@ -130,7 +132,7 @@ def unfold(source: np.ndarray, target: np.ndarray) -> np.ndarray:
         keep *= _fade(pulled, corners)
     for overall in (0.5, 0.25, 0.1):
         relaxed = source + shift * (keep * overall)[:, None]
-        if not (upright & (sign * _areas(relaxed, corners) <= 0)).any():
+        if not (upright & (sign * _areas(relaxed, corners) <= over)).any():
             return relaxed
     return source.copy()
 
@@ -148,6 +150,12 @@ def _facing() -> np.ndarray:
     """Sign of each triangle's area on a face that looks into the camera. (T,) float32."""
     mesh = open_face()[:, :2]
     return np.sign(_areas(with_ring(mesh, mesh), ringed_triangles()))
+
+
+def _longest(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """Longest edge of each triangle. (P, 2), (T, 3) to (T,)."""
+    a, b, c = (points[corners[:, i]] for i in range(3))
+    return np.linalg.norm((b - a, c - b, a - c), axis=2).max(0)
 
 
 def _areas(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
