@@ -182,9 +182,9 @@ def bank_of(mesh, colour, looks):
 
 def test_enamel_is_read_off_the_looks(mesh):
     white, looks = read_teeth(bank_of(mesh, (220, 220, 215), FEWEST))
-    grey, _ = read_teeth(bank_of(mesh, (160, 160, 155), FEWEST))
+    grey, _ = read_teeth(bank_of(mesh, (200, 200, 195), FEWEST))
     assert looks == FEWEST
-    np.testing.assert_allclose(np.divide(grey.enamel, white.enamel), (160 / 220, 160 / 220, 155 / 215), atol=0.02)
+    np.testing.assert_allclose(np.divide(grey.enamel, white.enamel), (200 / 220, 200 / 220, 195 / 215), atol=0.02)
 
 
 def test_lips_and_tongue_are_no_teeth_and_few_looks_tell_nothing(mesh):

@@ -60,7 +60,8 @@ def test_a_job_leaves_everything_outside_as_it_was(clip_file, speech_wav, tmp_pa
     dub(clip_file, speech_wav, tmp_path / "a.mp4",
         options=DubOptions(encode=EncodeOptions(crf=35, preset="ultrafast")), watch=watch)  # fmt: skip
     assert watch.outside == 0
-    assert abs(watch.step) < 1
+    # A seam would add a step; this warp smooths one that the footage has there.
+    assert -1.5 < watch.step < 0.5
 
 
 def test_a_watch_that_saw_nothing():

@@ -88,7 +88,8 @@ def test_windows_know_what_their_clip_has(clips: list[TalkingClip]) -> None:
     example = scorer.examples_of([short], RECIPE, rng)[0]
     mouths, rows, seen, heard = scorer.window_of(example, rng)
     assert (mouths.shape, rows.shape, seen.shape, heard.shape) == ((30, 204), (197, 81), (16,), (71,))
-    assert 0 < seen.sum() <= 6
+    slowest = 0.88  # the tempo at which most samples fall on 20 frames, of which a vector needs 15
+    assert 0 < seen.sum() <= int(19 / slowest) + 1 - 14
     assert 0 < heard.sum() <= 16
 
 
