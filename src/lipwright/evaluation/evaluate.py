@@ -129,7 +129,7 @@ def evaluate(  # noqa: PLR0913 - a clip and all that it can be held against
     if spoken is None:
         tally.leave_out(("closure",), "needs the phones of the sound")
     else:
-        _closure(tally, closures(spoken, seen.ours.opening, float(facts.fps)))
+        _closure(tally, closures(spoken, seen.ours.gap, float(facts.fps)))
     _sync(tally, seen.ours, sound.samples, float(facts.fps))
     _pictures(tally, seen.mouths, same_size=seen.same_size, with_reference=seen.real is not None)
     _steadiness(tally, seen.ours, seen.real, origin)

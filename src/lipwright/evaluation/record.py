@@ -8,7 +8,7 @@ import numpy as np
 from lipwright.evaluation.picture import aligned
 from lipwright.evaluation.sheet import face_box
 from lipwright.evaluation.steadiness import flicker, mean_of
-from lipwright.facespace import DRIVE, STABLE, eye_distance, fit_pose, opening, width
+from lipwright.facespace import DRIVE, LIP_BOTTOM, LIP_TOP, STABLE, eye_distance, fit_pose, opening, width
 
 KEPT = (*STABLE, *DRIVE)
 LIPS = slice(len(STABLE), len(STABLE) + 40)  # the lip points among those kept
@@ -88,6 +88,15 @@ class FaceRecord:
     def opening(self) -> np.ndarray:
         """(F,) inner-lip opening over eye distance, NaN where absent."""
         return opening(self.in_face_space[:, len(STABLE) :]).astype(np.float64)
+
+    @cached_property
+    def gap(self) -> np.ndarray:
+        """(F,) inner-lip opening as a viewer sees it, in the picture plane, over eye distance; NaN where absent.
+
+        The depth of the mesh is a guess: where it sets one closed lip before the other, `opening` is that step.
+        """
+        lips = self.points[:, len(STABLE) + np.array([DRIVE.index(LIP_TOP), DRIVE.index(LIP_BOTTOM)]), :2]
+        return np.linalg.norm(lips[:, 0] - lips[:, 1], axis=1) / self.eyes
 
     @cached_property
     def width(self) -> np.ndarray:
