@@ -20,6 +20,7 @@ from lipwright.evaluation.evaluate import Curves, evaluate
 from lipwright.evaluation.phones import CLOSED
 from lipwright.evaluation.sheet import contact_sheet, face_box
 from lipwright.face.base import open_tracker
+from lipwright.facespace import DRIVE
 from lipwright.media import open_clip
 
 EVEN, SHUT = 8, 4
@@ -40,8 +41,8 @@ def moments(video: Path, curves: Curves) -> list[np.ndarray]:
     pictures, box = [], None
     with open_clip(video) as clip, open_tracker("facemesh") as tracker:
         for frame in clip.play(even + chosen):
-            mesh = tracker.fit(frame) if box is None else None
-            box = face_box(mesh, frame.shape[:2], 1.1) if mesh is not None else box
+            mesh = tracker.fit(frame)
+            box = face_box(mesh[list(DRIVE)], frame.shape[:2], 1.0) if mesh is not None else box
             x0, y0, x1, y1 = box or (0, 0, frame.shape[1], frame.shape[0])
             pictures.append(cv2.resize(frame[y0:y1, x0:x1], (SIZE, SIZE), interpolation=cv2.INTER_AREA))
     return pictures + [np.full((SIZE, SIZE, 3), 255, np.uint8)] * (EVEN + SHUT - len(pictures))

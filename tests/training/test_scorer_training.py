@@ -1,19 +1,24 @@
 """A short training of the sync scorer on clips made of arithmetic, from clips to ONNX and its figures."""
 
+import json
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
+from lipwright.cli.main import app  # noqa: E402
+from lipwright.errors import InputError  # noqa: E402
 from lipwright.evaluation.synchrony import MOUTHS, ROWS  # noqa: E402
 from lipwright.facespace import DRIVE, LIP_BOTTOM, open_face  # noqa: E402
 from lipwright.training import scorer, scorer_figures  # noqa: E402
-from lipwright.training.clips import TalkingClip  # noqa: E402
+from lipwright.training.clips import TalkingClip, save  # noqa: E402
+from lipwright.training.recipes import read_recipe  # noqa: E402
 
 pytestmark = pytest.mark.torch
 RATE = 16_000
@@ -93,9 +98,23 @@ def test_windows_know_what_their_clip_has(clips: list[TalkingClip]) -> None:
     assert 0 < heard.sum() <= 16
 
 
-def test_recipes_that_ship_can_be_read_and_a_misspelt_one_cannot(tmp_path: Path) -> None:
-    recipes = Path(scorer.__file__).parent / "recipes"
-    assert "ar5" in scorer.Recipe.read(recipes / "sync_scorer.toml").held_out
-    (tmp_path / "typo.toml").write_text("stepps = 3")
-    with pytest.raises(TypeError, match="stepps"):
-        scorer.Recipe.read(tmp_path / "typo.toml")
+def test_the_recipe_that_ships_can_be_read() -> None:
+    assert "ar5" in read_recipe(scorer.Recipe, "sync_scorer").held_out
+
+
+def test_nothing_to_learn_from_is_one_sentence(clips: list[TalkingClip]) -> None:
+    with pytest.raises(InputError, match="no clip to learn from"):
+        scorer.train_scorer([replace(clip, use="test") for clip in clips], RECIPE)
+
+
+def test_the_command_writes_the_model_and_its_row(clips: list[TalkingClip], tmp_path: Path) -> None:
+    save(tmp_path / "clips.npz", clips)
+    (tmp_path / "small.toml").write_text("steps = 2\nbatch = 4\nchannels = 8\nmotions = 4\nvariants = 1\n")
+    models = tmp_path / "models"
+    done = CliRunner().invoke(
+        app, ["train", "scorer", str(tmp_path / "clips.npz"), "--models", str(models),
+              "--recipe", str(tmp_path / "small.toml"), "--json"],
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout) == {"model": str(models / "sync_scorer.onnx")}
+    assert 'name = "sync_scorer"' in (models / "manifest.toml").read_text()

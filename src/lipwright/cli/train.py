@@ -187,6 +187,31 @@ def export(
         terminal.result({"files": [str(path) for path in files]}, "\n".join(str(path) for path in files))
 
 
+@app.command()
+def scorer(
+    clips: Prepared,
+    models: Annotated[Path, typer.Option(help="Folder for sync_scorer.onnx and its row in manifest.toml.")],
+    recipe: RecipeName = "sync_scorer",
+    changes: Changes = None,
+    verbose: args.Verbose = False,
+    quiet: args.Quiet = False,
+    as_json: args.Json = False,
+) -> None:
+    """Train the sync scorer of `lipwright evaluate`, on one core."""
+    terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json, log_file=None)
+    with training(terminal) as progress:
+        from lipwright.training.clips import load
+        from lipwright.training.device import choose
+        from lipwright.training.recipes import read_recipe
+        from lipwright.training.scorer import Recipe, export_scorer, train_scorer
+
+        values = read_recipe(Recipe, recipe, changes or ())
+        choose("cpu")
+        models.mkdir(parents=True, exist_ok=True)
+        path = export_scorer(train_scorer(load(clips), values, progress), models)
+        terminal.result({"model": str(path)}, str(path))
+
+
 @app.command("all")
 def whole(
     output: Folder,

@@ -110,3 +110,15 @@ def fingerprint(clips: Iterable[TalkingClip]) -> str:
         digest.update(np.ascontiguousarray(clip.drive).tobytes())
         digest.update(np.ascontiguousarray(clip.samples).tobytes())
     return digest.hexdigest()
+
+
+def allowed(clips: list[TalkingClip], held_out: tuple[str, ...]) -> list[TalkingClip]:
+    """Clips that may be trained on: marked so, confirmed in sync, of nobody held out, not a copy of a test clip."""
+    return [
+        clip
+        for clip in clips
+        if clip.use == "train"
+        and clip.confirmed
+        and clip.person not in held_out
+        and not (clip.origin == "wild" and clip.person.startswith("grid_"))
+    ]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lipwright.facespace import DRIVE, LIP_BOTTOM, LIP_TOP, MOUTH_CORNERS, opening
-from lipwright.training.clips import TalkingClip
+from lipwright.training.clips import TalkingClip, allowed
 from lipwright.training.dataset import UNSURE, SpokenBatches
 from lipwright.training.network import PHASES, MotionNet, in_phases
 from lipwright.training.shape import main_motions, mirror_of, offsets_of, opening_direction
@@ -56,19 +56,12 @@ class Recipe:
 
 
 def trainable(clips: list[TalkingClip], recipe: Recipe) -> list[TalkingClip]:
-    """Clips to train on: allowed, confirmed in sync, not held out, not a copy of a test clip, of the wanted people."""
-    allowed = [
-        clip
-        for clip in clips
-        if clip.use == "train"
-        and clip.confirmed
-        and clip.person not in recipe.held_out
-        and not (clip.origin == "wild" and clip.person.startswith("grid_"))
-    ]
-    people = sorted({clip.person for clip in allowed})
+    """Clips to train on: those allowed, of the wanted share of people."""
+    usable = allowed(clips, recipe.held_out)
+    people = sorted({clip.person for clip in usable})
     order = np.random.default_rng(recipe.seed).permutation(len(people))
     wanted = {people[i] for i in order[: math.ceil(recipe.people_share * len(people))]}
-    return [clip for clip in allowed if clip.person in wanted]
+    return [clip for clip in usable if clip.person in wanted]
 
 
 def measure_shape(clips: list[TalkingClip], recipe: Recipe) -> dict[str, np.ndarray]:

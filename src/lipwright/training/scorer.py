@@ -1,35 +1,34 @@
 """Trains the sync scorer: two towers that lay a mouth and its sound on the same point.
 
-    python -m lipwright.training.scorer CLIPS.npz --recipe RECIPE.toml --output FOLDER [--models MODELS]
-
-CLIPS.npz holds clips whose offsets are known (`lipwright.training.sync`). Writes FOLDER/scorer.pt (weights only)
-and, into MODELS, the ONNX file and its manifest row. `lipwright.training.scorer_figures` measures the result.
+Learns from clips whose offsets are known (`lipwright.training.sync`); `lipwright train scorer` is its command, and
+`lipwright.training.scorer_figures` measures the result.
 
 Nothing is padded: a vector stands on real mouths and real sound only, so that no network can tell where a clip
 begins or ends, which would date mouth and sound without looking at either.
 """
 
-import argparse
 import logging
 import time
-import tomllib
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 import onnx
 import torch
 from torch import Tensor, nn
 
+from lipwright.errors import InputError
 from lipwright.evaluation.synchrony import MOUTH_RATE, MOUTHS, ROWS, SLIDES, SPEECH_RATE, STEP, between, speech_rows
-from lipwright.training.clips import TalkingClip, load
-from lipwright.training.dataset import disturb, vary
+from lipwright.progress import Progress, silent
+from lipwright.training.clips import TalkingClip, allowed
+from lipwright.training.dataset import vary
 from lipwright.training.export import OPSET, card, replace_cards
+from lipwright.training.files import write_whole
 from lipwright.training.network import INPUTS, ChannelNorm
 from lipwright.training.shape import main_motions, mirror_of
+from lipwright.training.sounds import disturb
 
 log = logging.getLogger(__name__)
 POINTS = 204  # 68 drive points, three coordinates
@@ -62,14 +61,6 @@ class Recipe:
     blur: float = 1.5  # steps of 20 ms: how exactly a clip's own offset is known
     strangers: float = 0.5  # how much telling other clips' sounds apart counts
     held_out: tuple[str, ...] = ()  # people kept from training, for choosing a recipe
-
-    @classmethod
-    def read(cls, path: Path) -> "Recipe":
-        """From a TOML file; a name that does not exist is an error."""
-        with path.open("rb") as file:
-            values: dict[str, Any] = tomllib.load(file)
-        values["held_out"] = tuple(values.get("held_out", ()))
-        return cls(**values)
 
     @property
     def shares(self) -> dict[str, float]:
@@ -136,18 +127,6 @@ class Example:
     mouths: np.ndarray
     rows: list[np.ndarray]
     weight: float
-
-
-def trainable(clips: list[TalkingClip], recipe: Recipe) -> list[TalkingClip]:
-    """Clips to train on: allowed, confirmed in sync, not held out, not a copy of a test clip."""
-    return [
-        clip
-        for clip in clips
-        if clip.use == "train"
-        and clip.confirmed
-        and clip.person not in recipe.held_out
-        and not (clip.origin == "wild" and clip.person.startswith("grid_"))
-    ]
 
 
 def examples_of(clips: list[TalkingClip], recipe: Recipe, rng: np.random.Generator) -> list[Example]:
@@ -245,11 +224,15 @@ def loss_of(slides: Tensor, strangers: Tensor, sharpness: Tensor, recipe: Recipe
     return right + recipe.strangers * among / 2
 
 
-def train_scorer(clips: list[TalkingClip], recipe: Recipe) -> SyncNet:
-    """The whole training: cut windows, embed, compare, step; returns the averaged network."""
+def train_scorer(clips: list[TalkingClip], recipe: Recipe, progress: Progress = silent) -> SyncNet:
+    """The whole training: cut windows, embed, compare, step; returns the averaged network.
+
+    Raises:
+        InputError: no clip may be learnt from.
+    """
     torch.manual_seed(recipe.seed)
     rng = np.random.default_rng(recipe.seed)
-    examples = examples_of(trainable(clips, recipe), recipe, rng)
+    examples = examples_of(_usable(clips, recipe), recipe, rng)
     log.info("%d clips, %d people", len(examples), len({example.clip.person for example in examples}))
     weights = np.array([example.weight for example in examples])
     net = SyncNet(recipe)
@@ -274,8 +257,19 @@ def train_scorer(clips: list[TalkingClip], recipe: Recipe) -> SyncNet:
         running += (float(loss.detach()) - running) * max(0.02, 1 / (step + 1))
         if step % 250 == 249:
             log.info("step %d loss %.3f, %.0f s", step + 1, running, time.monotonic() - began)
+        progress("train", step + 1, recipe.steps)
     net.load_state_dict(mean.module.state_dict())
     return net.eval()
+
+
+def _usable(clips: list[TalkingClip], recipe: Recipe) -> list[TalkingClip]:
+    usable = allowed(clips, recipe.held_out)
+    if not usable:
+        raise InputError(
+            "there is no clip to learn from: none is for training, confirmed in sync and of a person who is not held "
+            "out; run `lipwright train sync` first, with footage whose speech fits its lips"
+        )
+    return usable
 
 
 def to_onnx(net: SyncNet) -> bytes:
@@ -297,7 +291,7 @@ def to_onnx(net: SyncNet) -> bytes:
 def export_scorer(net: SyncNet, models: Path) -> Path:
     """Write `sync_scorer.onnx` into the folder of models and its row into the manifest there; returns the file."""
     path = models / "sync_scorer.onnx"
-    path.write_bytes(to_onnx(net))
+    write_whole(path, to_onnx(net))
     inputs = [
         "mouth (batch, n, 204) float32: drive points in face space about the clip's mean, 25 a second",
         "speech (batch, m, 81) float32: 80 mel bands and energy, 100 rows a second",
@@ -310,26 +304,3 @@ def export_scorer(net: SyncNet, models: Path) -> Path:
     row = card("sync_scorer", path, origin, inputs, outputs)
     replace_cards(models / "manifest.toml", {"sync_scorer": row})
     return path
-
-
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("clips", type=Path)
-    parser.add_argument("--recipe", type=Path, required=True)
-    parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--models", type=Path)
-    options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    torch.set_num_threads(1)
-    recipe = Recipe.read(options.recipe)
-    net = train_scorer(load(options.clips), recipe)
-    options.output.mkdir(parents=True, exist_ok=True)
-    torch.save(net.state_dict(), options.output / "scorer.pt")
-    (options.output / "sync_scorer.onnx").write_bytes(to_onnx(net))
-    if options.models is not None:
-        export_scorer(net, options.models)
-
-
-if __name__ == "__main__":
-    main()

@@ -27,6 +27,7 @@ from lipwright.evaluation.synchrony import (
 )
 from lipwright.runtime import load_onnxruntime
 from lipwright.training.clips import TalkingClip, load
+from lipwright.training.recipes import read_recipe
 from lipwright.training.scorer import MOUTHS, WINDOW, Recipe
 
 log = logging.getLogger(__name__)
@@ -160,7 +161,7 @@ def main() -> None:
     parser.add_argument("--held-out", type=Path, help="the recipe whose held-out people are measured")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    held_out = Recipe.read(options.held_out).held_out if options.held_out else ()
+    held_out = read_recipe(Recipe, str(options.held_out)).held_out if options.held_out else ()
     towers = towers_of(options.scorer)
     for name, clips in sets_of(load(options.clips), held_out).items():
         for length, kind in ((PIECE, "pieces of 1.2 s"), (None, "whole clips")):
