@@ -130,7 +130,12 @@ def closure_loss(logit: Tensor, closed: Tensor, known: Tensor) -> Tensor:
     """Binary cross entropy of closed lips where it is known for sure. All (B, M): logit, 0..1, bool."""
     sure = known & ((closed - UNSURE).abs() > UNSURE / 2)
     every = torch.nn.functional.binary_cross_entropy_with_logits(logit, closed.round(), reduction="none")
-    return (every * sure).sum() / sure.sum().clamp(min=1)
+    return mean_where(every, sure)
+
+
+def mean_where(values: Tensor, wanted: Tensor) -> Tensor:
+    """Mean of the wanted values, 0 where there are none: a small batch may hold no m, b or p. (B, M) and bool."""
+    return (values * wanted).sum() / wanted.sum().clamp(min=1)
 
 
 class PhoneTask:
@@ -153,10 +158,10 @@ class PhoneTask:
         phones = torch.nn.functional.cross_entropy(guessed.flatten(0, 1), classes.flatten())
         mouth = in_phases(net.head(heard))
         opening = (mouth[..., :-1] @ self.lines)[..., 0]
-        apart = (opening - self.closed).clamp(min=0)[classes == BILABIAL].square().mean()
-        parted = self.least[classes] > 0
-        together = (self.least[classes] - opening).clamp(min=0)[parted].square().mean()
-        resting = (opening - self.closed).clamp(min=0)[rests].square().sum() / rests.sum().clamp(min=1)
+        too_open = (opening - self.closed).clamp(min=0).square()
+        too_closed = (self.least[classes] - opening).clamp(min=0).square()
+        apart, resting = mean_where(too_open, classes == BILABIAL), mean_where(too_open, rests)
+        together = mean_where(too_closed, self.least[classes] > 0)
         # In silence lips may be closed or not: nobody is told there.
         shut = closure_loss(mouth[..., -1], (classes == BILABIAL).float(), classes != SILENT)
         recipe = self.recipe
