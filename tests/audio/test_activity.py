@@ -84,3 +84,14 @@ def test_state_carries_over_chunks() -> None:
 def test_no_sound_no_gate() -> None:
     assert speech_gate(np.zeros(0, bool)).shape == (0,)
     assert gate_of(np.zeros(1, np.float32)).tolist() == [0]
+
+
+def test_the_noise_before_the_first_word_is_no_speech() -> None:
+    noise = hush(0.6, 0.006)  # -44 dB: as loud as soft speech, until louder speech was heard
+    gate = gate_of(noise, voice(1.0, size=1.0))
+    assert gate[:48].max() == 0
+    assert gate[65:150].min() == 1
+
+
+def test_a_recording_that_begins_in_the_middle_of_a_word_speaks_at_once() -> None:
+    assert gate_of(voice(1.0)[1_600:])[:80].min() == 1

@@ -26,7 +26,7 @@ from lipwright.training.clips import TalkingClip, allowed
 from lipwright.training.dataset import vary
 from lipwright.training.export import OPSET, card, replace_cards
 from lipwright.training.files import write_whole
-from lipwright.training.network import INPUTS, ChannelNorm
+from lipwright.training.network import INPUTS, Block, ChannelNorm
 from lipwright.training.shape import main_motions, mirror_of
 from lipwright.training.sounds import disturb
 
@@ -68,25 +68,6 @@ class Recipe:
         return {"arabic_news": self.news, "grid": self.grid, "wild": self.wild}
 
 
-class Block(nn.Module):
-    """Dilated convolution of three taps on a residual path, nothing padded."""
-
-    def __init__(self, channels: int, dilation: int, dropout: float) -> None:
-        super().__init__()
-        self.cut = dilation
-        self.body = nn.Sequential(
-            ChannelNorm(channels),
-            nn.Conv1d(channels, channels, 3, dilation=dilation),
-            nn.ReLU(),
-            nn.Dropout(dropout),
-            nn.Conv1d(channels, channels, 1),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, T) to (B, C, T - 2 dilation)."""
-        return x[:, :, self.cut : x.shape[2] - self.cut] + self.body(x)
-
-
 class SyncNet(nn.Module):
     """A tower for mouths and one for speech."""
 
@@ -99,13 +80,13 @@ class SyncNet(nn.Module):
         self.mouth = nn.Sequential(
             nn.Dropout1d(drop / 2),  # of whole motions: no single one may carry the decision
             nn.Conv1d(recipe.motions, wide, 3),
-            *(Block(wide, dilation, drop) for dilation in (1, 2, 3)),
+            *(Block(wide, dilation, backward=False, dropout=drop) for dilation in (1, 2, 3)),
             ChannelNorm(wide),
             nn.Conv1d(wide, recipe.vector, 1),
         )
         self.speech = nn.Sequential(
             nn.Conv1d(INPUTS, wide, 5, stride=2),
-            *(Block(wide, dilation, drop) for dilation in (1, 2, 4, 6)),
+            *(Block(wide, dilation, backward=False, dropout=drop) for dilation in (1, 2, 4, 6)),
             ChannelNorm(wide),
             nn.Conv1d(wide, recipe.vector, 1),
         )
