@@ -13,7 +13,7 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
-from lipwright import runtime
+from lipwright.models.catalog import cards
 from lipwright.cli.main import app
 from lipwright.doctor import checks
 from lipwright.doctor.checks import CHECKS, diagnose
@@ -258,20 +258,21 @@ class TestModels:
     def test_every_card_is_named(self):
         finding = look("models")
         assert finding.status == "ok"
-        assert all(name in finding.detail for name in runtime.cards())
+        assert all(name in finding.detail for name in cards())
 
-    @pytest.mark.parametrize("name", sorted(runtime.cards()))
+    @pytest.mark.parametrize("name", sorted(cards()))
     def test_other_bytes_than_the_card_says(self, monkeypatch, name):
-        cards = dict(runtime.cards())
-        cards[name] = replace(cards[name], sha256="0" * 64)
-        monkeypatch.setattr(runtime, "cards", lambda: cards)
+        known = dict(cards())
+        known[name] = replace(known[name], sha256=("0" * 64,))
+        monkeypatch.setattr("lipwright.models.catalog.cards", lambda: known)
+        monkeypatch.setattr("lipwright.runtime.sessions.card", known.__getitem__)
         finding = look("models")
         assert finding.status == "fail"
         assert "its card says 000000000000" in finding.detail
         assert finding.remedy == "install Lipwright again"
 
     def test_a_network_that_does_not_open(self, monkeypatch):
-        monkeypatch.setattr(runtime, "weights", lambda name: b"not a network")
+        monkeypatch.setattr("lipwright.runtime.sessions.weights", lambda name: b"not a network")
         finding = look("models")
         assert finding.status == "fail"
         assert "ONNX Runtime cannot open mouth_motion.onnx" in finding.detail

@@ -8,21 +8,22 @@ import pytest
 
 from lipwright import runtime
 from lipwright.errors import BackendError
+from lipwright.models.catalog import ModelCard, cards
 
 MODELS = files("lipwright.models")
 
 
-@pytest.mark.parametrize("name", sorted(runtime.cards()))
+@pytest.mark.parametrize("name", sorted(cards()))
 def test_every_card_describes_its_file(name: str) -> None:
-    card = runtime.cards()[name]
+    card = cards()[name]
     stored = MODELS.joinpath(card.file).read_bytes()
-    assert hashlib.sha256(stored).hexdigest() == card.sha256
+    assert hashlib.sha256(stored).hexdigest() in card.sha256
     assert len(stored) == card.bytes
     assert card.licence == "Apache-2.0"
 
 
 def test_the_motion_model_is_small_and_says_what_it_takes() -> None:
-    assert runtime.cards()["mouth_motion"].bytes < 5_000_000
+    assert cards()["mouth_motion"].bytes < 5_000_000
     session = runtime.open_model("mouth_motion")
     assert [(x.name, x.shape[2]) for x in session.get_inputs()] == [("speech", 81)]
     assert [x.name for x in session.get_outputs()] == ["coefficients", "closure"]
@@ -34,19 +35,19 @@ def test_an_unknown_model_lists_the_known() -> None:
 
 
 def test_an_altered_file_is_not_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    card = runtime.cards()["mouth_motion"]
-    altered = runtime.ModelCard(
+    card = cards()["mouth_motion"]
+    altered = ModelCard(
         name=card.name, file="mouth_shape.npz", sha256=card.sha256, bytes=card.bytes,
         licence=card.licence, origin=card.origin,
     )  # fmt: skip
-    monkeypatch.setattr(runtime, "cards", lambda: {"mouth_motion": altered})
+    monkeypatch.setattr("lipwright.runtime.sessions.card", lambda name: altered)
     with pytest.raises(BackendError, match="its card says"):
         runtime.open_model("mouth_motion")
 
 
 def test_a_missing_file_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    gone = runtime.ModelCard(name="x", file="gone.onnx", sha256="", bytes=0, licence="", origin="")
-    monkeypatch.setattr(runtime, "cards", lambda: {"x": gone})
+    gone = ModelCard(name="x", file="gone.onnx", sha256=(), bytes=0, licence="", origin="")
+    monkeypatch.setattr("lipwright.runtime.sessions.card", lambda name: gone)
     with pytest.raises(BackendError, match=r"gone\.onnx cannot be read"):
         runtime.weights("x")
 

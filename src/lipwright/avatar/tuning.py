@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from lipwright.facespace import DRIVE
+from lipwright.models.catalog import cards
 from lipwright.motion.style import SpeakerStyle, mouth_shape
 from lipwright.render.teeth import Teeth
-from lipwright.runtime import cards
 
 HEARS = ("mouth_motion", "mouth_shape")  # the models a style is fitted to
 
@@ -66,4 +66,4 @@ def _numbers(values: list[list[float]], shape: tuple[int, int]) -> np.ndarray:
 
 def _models() -> dict[str, str]:
     """Checksums of the models that a style is fitted to: of other ones it would be wrong."""
-    return {name: cards()[name].sha256 for name in HEARS}
+    return {name: cards()[name].sha256[0] for name in HEARS}

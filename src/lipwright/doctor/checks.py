@@ -117,12 +117,13 @@ def _ffmpeg() -> Finding:
 
 
 def _onnx_runtime() -> Finding:
-    from lipwright.runtime import CPU, load_onnxruntime
+    from lipwright.runtime import load_onnxruntime
+    from lipwright.runtime.sessions import CPU_PROVIDER
 
     onnxruntime = load_onnxruntime()
     offered = onnxruntime.get_available_providers()
-    detail = f"ONNX Runtime {onnxruntime.__version__} offers {', '.join(offered)}; the engine uses {', '.join(CPU)}"
-    if set(CPU) <= set(offered):
+    detail = f"ONNX Runtime {onnxruntime.__version__} offers {', '.join(offered)}; the engine uses {CPU_PROVIDER}"
+    if CPU_PROVIDER in offered:
         return Finding(detail=detail)
     return Finding(status="fail", detail=detail, remedy="pip install --force-reinstall onnxruntime")
 
@@ -131,7 +132,7 @@ def _models() -> Finding:
     """Every shipped weight file: its sha256 is its card's, it opens, and what comes out are numbers."""
     import numpy as np
 
-    from lipwright.runtime import cards
+    from lipwright.models.catalog import cards
 
     for card in cards().values():
         results = _network(card.name) if card.file.endswith(".onnx") else _arrays(card.name)

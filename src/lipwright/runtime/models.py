@@ -1,0 +1,114 @@
+"""The published models of one job: each opened once, on the job's device, when it is first asked for."""
+
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+from lipwright import registry
+from lipwright.errors import BackendError
+from lipwright.models.catalog import card
+from lipwright.models.store import ModelStore
+from lipwright.runtime.devices import Device, choose_device
+from lipwright.runtime.network import Network
+from lipwright.runtime.pictures import PictureModel
+
+CONVERTERS = {
+    "dinet_v1": "lipwright.render.dinet_network:convert",
+    "wenet": "lipwright.audio.wenet_network:convert",
+}
+"""Checkpoints that become ONNX files beside themselves the first time they are used: "module:function"."""
+
+CONVERSION = 1  # raise it when a converter gives other files
+
+
+class Models:
+    """Opens models.
+
+    Args:
+        folder: of the model store; None is the user's.
+        device: word for `choose_device`; tried when the first model is opened.
+    """
+
+    def __init__(self, folder: Path | None = None, device: str = "auto") -> None:
+        self.store = ModelStore(folder)
+        self._device = device
+        self._pictures: dict[str, PictureModel] = {}
+        self._networks: dict[str, Network] = {}
+
+    @cached_property
+    def device(self) -> Device:
+        """What runs them.
+
+        Raises:
+            BackendError: it does not work here.
+        """
+        return choose_device(self._device)
+
+    def pictures(self, name: str) -> PictureModel:
+        """A network that looks at pictures, by the name on its card.
+
+        Raises:
+            BackendError: the file is missing, damaged or another model, or the device does not work.
+        """
+        if name not in self._pictures:
+            self._pictures[name] = PictureModel(self.store.path(name), card(name), self.device)
+        return self._pictures[name]
+
+    def network(self, name: str) -> Network:
+        """A network that was published as a checkpoint, by the name on its card.
+
+        Raises:
+            BackendError: as of `pictures`, or it has to be converted first and the extra `heygem` is not installed.
+        """
+        if name not in self._networks:
+            self._networks[name] = Network(self._converted(name), self.device)
+        return self._networks[name]
+
+    def prepare(self, names: Sequence[str]) -> None:
+        """Open models now rather than in the middle of a job.
+
+        Raises:
+            BackendError: some are missing (one sentence names them all), or as of `pictures` and `network`.
+        """
+        missing = [name for name in names if not self.store.has(name)]
+        if missing:
+            raise BackendError(
+                f"not in {self.store.folder}: {', '.join(card(name).file for name in missing)}; "
+                f"run `lipwright models pull {' '.join(missing)}`"
+            )
+        for name in names:
+            self.network(name) if name in CONVERTERS else self.pictures(name)
+
+    def mark(self, name: str) -> str:
+        """What tells this file from another under the same name: the beginning of its sha256.
+
+        Raises:
+            BackendError: the file is missing.
+        """
+        return _digest(self.store.path(name))
+
+    def _converted(self, name: str) -> Path:
+        """The ONNX file of a checkpoint: the user's own export beside it, or ours."""
+        about = card(name)
+        own = (self.store.folder / about.folder / about.file).with_suffix(".onnx")
+        if own.is_file():
+            return own
+        checkpoint = self.store.path(name)
+        kind = f"{_digest(checkpoint)}.{CONVERSION}{'.half' * self.device.half}.onnx"
+        target = checkpoint.with_name(f"{checkpoint.stem}.{kind}")
+        if not target.is_file():
+            try:
+                convert = registry.resolve(CONVERTERS[name])
+            except ImportError as error:
+                raise BackendError(
+                    f"{about.file} must be converted once, which needs PyTorch ({error}); "
+                    "pip install 'lipwright[heygem]'"
+                ) from error
+            convert(checkpoint, target, half=self.device.half)
+        return target
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
