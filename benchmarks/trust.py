@@ -31,6 +31,7 @@ from lipwright.pipeline.engines import ENGINES
 from lipwright.pipeline.hearing import read_speech
 from lipwright.pipeline.plan import plan_frames
 from lipwright.pipeline.staging import LEAST_TRUST, MouthStaging
+from lipwright.runtime import Models
 
 FRAMES = 120
 COVERED, RAMP = range(60, 84), 8  # frames in which the cheek lies before the mouth; frames on its way there and back
@@ -75,7 +76,7 @@ def sheet(frames: list[np.ndarray], avatar: Avatar, path: Path) -> None:
     low = np.flatnonzero(avatar.track.present & (avatar.trust < GOOD))
     low = low if len(low) else avatar.seen[[int(np.argmin(avatar.trust[avatar.seen]))]]
     plan = plan_frames("bounce", len(frames), len(frames) / FPS, FPS)
-    heard = read_speech(speech, ENGINES["native"])
+    heard = read_speech(speech, ENGINES["native"], Models())
     drive = heard.motion.drive(heard.code, FPS, len(plan))
     plain = replace(avatar.bank, blurs=np.zeros_like(avatar.bank.blurs))
     blind = replace(avatar, trust=avatar.track.present.astype(np.float32), blur=np.zeros_like(avatar.blur), bank=plain)

@@ -27,6 +27,7 @@ from lipwright.media import open_clip, read_sound
 from lipwright.motion.mouth import MouthMotion
 from lipwright.pipeline.engines import ENGINES
 from lipwright.pipeline.hearing import read_speech
+from lipwright.runtime import Models
 
 QUICK = ("--preset", "ultrafast", "--crf", "30")
 RATE = 16_000
@@ -291,7 +292,7 @@ def test_of_two_hours_only_what_is_used_is_read(clip_file, said, folder, tmp_pat
         file.truncate(at + 4 + 7200 * RATE * 2)  # a hole: takes no room on most disks
     report = done(clip_file, path, folder / "a.mp4", "--cache", shared, "--length", "cut_off")
     assert report["frames"] == 24
-    assert read_speech(path, ENGINES["native"], Fraction(1)).duration < 3
+    assert read_speech(path, ENGINES["native"], Models(), Fraction(1)).duration < 3
 
 
 # --- the disk -------------------------------------------------------------------------------------

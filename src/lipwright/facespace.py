@@ -44,6 +44,9 @@ FACE_OVAL = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365
 NOSE_BASE = (2, 98, 327)
 """Where the nose meets the lip: hardly moved by speech, and the nearest thing to the upper jaw the mesh has."""
 
+ANCHORS = ((33, 133), (362, 263), (4,), (61,), (291,))
+"""What face detectors mark, each the mean of some mesh points: eyes, nose tip, mouth corners."""
+
 EYE_CORNERS = (33, 263)
 LIP_TOP, LIP_BOTTOM = 13, 14
 MOUTH_CORNERS = (61, 291)

@@ -1,6 +1,6 @@
 """Sound to the speech features of the native engine."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from lipwright.audio.activity import LevelMeter, energy_db, speech_gate
 from lipwright.audio.mel import BANDS, HOP, RATE, log_mel, steps
 from lipwright.errors import OptionError
+from lipwright.runtime import Models
 from lipwright.structures import Sound, SpeechFeatures
 
 UNIT_DB = 14.0  # spread of a band in speech
@@ -81,6 +82,12 @@ def listen(sound: Sound) -> SpeechFeatures:
         return SpeechFeatures(np.zeros((0, BANDS), np.float32), np.zeros(0, np.float32), np.zeros(0, np.float32))
     mel, energy, gate = (np.concatenate([getattr(p, name) for p in pieces]) for name in ("mel", "energy", "gate"))
     return SpeechFeatures(mel, energy, gate)
+
+
+def open_ears(models: Models) -> Callable[[Iterable[np.ndarray]], Iterator[SpeechFeatures]]:
+    """What hears for the native engine; it needs no published model."""
+    del models
+    return hear
 
 
 def hear(blocks: Iterable[np.ndarray]) -> Iterator[SpeechFeatures]:

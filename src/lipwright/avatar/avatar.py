@@ -8,7 +8,7 @@ import numpy as np
 from lipwright.avatar.trust import relied_on
 from lipwright.avatar.tuning import Tuning
 from lipwright.errors import ShapeError
-from lipwright.facespace import DRIVE, NOSE_BASE, STABLE, Pose, fit_pose
+from lipwright.facespace import ANCHORS, DRIVE, FACE_OVAL, NOSE_BASE, STABLE, Pose, fit_pose
 from lipwright.motion.style import SpeakerStyle, speaker_style
 from lipwright.render.bank import MouthBank
 from lipwright.render.teeth import Teeth
@@ -84,6 +84,19 @@ class Avatar:
     def teeth(self) -> Teeth:
         """How the teeth differ from those made by rule."""
         return self.tuning.teeth if self.tuning else Teeth()
+
+    def outline(self, frame: int) -> np.ndarray:
+        """The face's outline in a source frame that shows it. (36, 2) float32 pixels, a closed polygon."""
+        return self.track.points[frame, list(FACE_OVAL), :2]
+
+    def anchors(self, frame: int) -> np.ndarray:
+        """Eye centres, nose tip and mouth corners in a source frame that shows the face, as face detectors give them.
+
+        Returns:
+            (5, 2) float32 pixels; of each pair the one on the picture's left first.
+        """
+        mesh = self.track.points[frame, :, :2]
+        return np.stack([mesh[list(points)].mean(0) for points in ANCHORS])
 
     def place(self, mouths: np.ndarray, frames: np.ndarray) -> np.ndarray:
         """Lay mouths of face space onto source frames that show the face.

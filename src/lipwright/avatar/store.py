@@ -1,6 +1,6 @@
 """Avatars on disk, keyed by the footage's content and the options that shaped the analysis.
 
-One `.npz` file per avatar: numbers and JPEG bytes only, nothing that runs on loading. What was fitted to the person
+One `.npz` file per avatar (`lipwright.avatar.files`). What was fitted to the person
 lies beside it as `.tuning.json`. An avatar that cannot be read is rebuilt, one that was written by another version is
 left to `remove`.
 """
@@ -8,22 +8,19 @@ left to `remove`.
 import hashlib
 import json
 import logging
-import zipfile
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
-from lipwright.avatar.avatar import Avatar
+from lipwright.avatar.files import AnyAvatar, load, save
 from lipwright.avatar.folder import CACHE_VARIABLE, default_cache
 from lipwright.avatar.tuning import Tuning
 from lipwright.errors import InputError, OutputError
 from lipwright.media.partial import partial_name, remove_abandoned
-from lipwright.render.bank import MouthBank
-from lipwright.structures import FaceTrack
 
 FORMAT = 2
 log = logging.getLogger(__name__)
@@ -41,6 +38,7 @@ class StoredAvatar:
         size: bytes on disk.
         path: where the footage lay, empty when unknown.
         tuned: whether something was fitted to the person.
+        kind: `mesh` of the native engine, `landmarks` of the HeyGem engine.
     """
 
     key: str
@@ -50,6 +48,7 @@ class StoredAvatar:
     size: int
     path: str = ""
     tuned: bool = False
+    kind: str = "mesh"
 
 
 class AvatarStore:
@@ -71,7 +70,7 @@ class AvatarStore:
         digest.update(json.dumps([FORMAT, options], sort_keys=True).encode())
         return digest.hexdigest()[:20]
 
-    def get(self, key: str, build: Callable[[], Avatar], notes: list[str] | None = None) -> tuple[Avatar, bool]:
+    def get(self, key: str, build: Callable[[], AnyAvatar], notes: list[str] | None = None) -> tuple[AnyAvatar, bool]:
         """The avatar of that key, built and kept when there is none. Returns it and whether it was there.
 
         Args:
@@ -94,11 +93,11 @@ class AvatarStore:
             notes.append(str(exc))
         return avatar, False
 
-    def find(self, key: str, notes: list[str] | None = None) -> Avatar | None:
+    def find(self, key: str, notes: list[str] | None = None) -> AnyAvatar | None:
         """The avatar of that key, None where there is none that can be read; the log or `notes` say so."""
         path = self.folder / f"{key}.npz"
         try:
-            return _read(path)
+            return load(path)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except Exception as exc:  # whatever is wrong with the file, the cure is the same
@@ -139,8 +138,8 @@ class AvatarStore:
     def _tuning(self, key: str) -> Path:
         return self.folder / f"{key}.tuning.json"
 
-    def _write(self, path: Path, avatar: Avatar) -> None:
-        self._keep(path, lambda file: _save(file, _pack(avatar)))
+    def _write(self, path: Path, avatar: AnyAvatar) -> None:
+        self._keep(path, lambda file: save(file, avatar))
 
     def _keep(self, path: Path, save: Callable[[BinaryIO], object]) -> None:
         part = partial_name(path.with_suffix(".part"))  # of its own: two jobs may keep the same avatar at once
@@ -206,40 +205,3 @@ def _delete(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as exc:
         raise OutputError(f"{path} cannot be deleted: {exc.strerror}") from exc
-
-
-def _save(file: BinaryIO, arrays: dict[str, np.ndarray]) -> None:
-    """As `np.savez`, which leaves its archive open when the disk is full."""
-    with zipfile.ZipFile(file, "w") as archive:
-        for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
-                np.lib.format.write_array(entry, array, allow_pickle=False)
-
-
-def _pack(avatar: Avatar) -> dict[str, np.ndarray]:
-    bank = {f.name: getattr(avatar.bank, f.name) for f in fields(MouthBank) if f.name != "pictures"}
-    about = {"footage": avatar.name, "person": avatar.person, "frames": len(avatar.track), "path": avatar.path}
-    return {
-        "about": np.array(json.dumps(about)),
-        "points": avatar.track.points,
-        "cuts": avatar.track.cuts,
-        "trust": avatar.trust,
-        "blur": avatar.blur,
-        "pictures": np.frombuffer(b"".join(avatar.bank.pictures), np.uint8),
-        "lengths": np.array([len(picture) for picture in avatar.bank.pictures], np.int64),
-        **{f"bank_{name}": array for name, array in bank.items()},
-    }
-
-
-def _read(path: Path) -> Avatar:
-    # Opened here: `np.load` leaves a file open that turns out not to be an archive.
-    with path.open("rb") as file, np.load(file) as stored:
-        about = json.loads(str(stored["about"]))
-        whole, ends = stored["pictures"].tobytes(), np.cumsum(stored["lengths"])
-        starts = ends - stored["lengths"]
-        pictures = [whole[a:b] for a, b in zip(starts, ends, strict=True)]
-        bank = {f.name: stored[f"bank_{f.name}"] for f in fields(MouthBank) if f.name != "pictures"}
-        track = FaceTrack(stored["points"], stored["cuts"])
-        trust, blur = stored["trust"], stored["blur"]
-    mouths = MouthBank(**bank, pictures=pictures)
-    return Avatar(about["footage"], about["person"], track, mouths, trust, blur, about.get("path", ""))

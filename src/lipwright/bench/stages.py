@@ -19,8 +19,9 @@ from lipwright.motion.base import MOTIONS, Motion
 from lipwright.pipeline.config import DubOptions
 from lipwright.pipeline.engines import ENGINES, Engine
 from lipwright.pipeline.plan import FramePlan, plan_frames
-from lipwright.pipeline.staging import Staging
+from lipwright.pipeline.staging import Asked, Staging
 from lipwright.progress import Progress, silent
+from lipwright.runtime import Models
 from lipwright.structures import SpeechFeatures
 
 T = TypeVar("T")
@@ -101,19 +102,19 @@ def _prepare(clip: Clip, sound: Path, engine: Engine, avatar: Avatar, watch: Sto
     with watch("motion"):
         drive = motion.drive(code, facts.fps, len(plan)).part(range(len(plan)))
     with watch("staging"):
-        staging = staged(avatar, drive, plan, engine.renderer)
+        staging = staged.open(avatar, drive, plan, renderer=engine.renderer, models=Models(), batch=1)
     return plan, staging
 
 
 def _features(sound: Path, engine: Engine) -> Iterator[SpeechFeatures]:
     with SoundReader(sound, engine.sound_rate) as reader, closing(reader.mono()) as blocks:
-        yield from registry.resolve(engine.features)(blocks)
+        yield from registry.resolve(engine.features)(Models())(blocks)
 
 
 def _draw(clip: Clip, plan: FramePlan, staging: Staging, watch: Stopwatch) -> None:
     for output, frame in enumerate(clip.play(plan.source.tolist())):
         with watch("render"):
-            patch = staging.draw(frame, output, under=False)
+            (patch,) = staging.draw_all([Asked(frame, output, under=False)])
         if patch is not None:
             with watch("compose"):
                 paste(frame, patch.pixels, patch.mask, patch.x, patch.y)

@@ -46,6 +46,16 @@ Fps = Annotated[
 ]
 Tracker = Annotated[str, typer.Option(help="facemesh, or landmarker with a bundle file named in LIPWRIGHT_LANDMARKER.")]
 Cache = Annotated[Path | None, typer.Option(help="Folder for avatars; default: the user's cache folder.")]
+Engine = Annotated[
+    str, typer.Option(help="native, or heygem: the published HeyGem models (`lipwright models pull heygem`).")
+]
+Device = Annotated[
+    str,
+    typer.Option(help="What runs published models: auto, cpu, cuda, tensorrt, rocm, coreml, directml or openvino."),
+]
+ModelFolder = Annotated[
+    Path | None, typer.Option("--models", help="Folder of published models; default: LIPWRIGHT_MODELS or the user's.")
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the log.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show nothing but errors.")]
 LogFile = Annotated[Path | None, typer.Option(help="Write the whole log into this file.")]

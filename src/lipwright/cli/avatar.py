@@ -21,6 +21,9 @@ def build(
     person: args.Person = "largest",
     fps: args.Fps = None,
     tracker: args.Tracker = "facemesh",
+    engine: args.Engine = "native",
+    device: args.Device = "auto",
+    models: args.ModelFolder = None,
     cache: args.Cache = None,
     verbose: args.Verbose = False,
     quiet: args.Quiet = False,
@@ -29,26 +32,23 @@ def build(
     """Analyse footage now, so that jobs on it start at once."""
     terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json, log_file=None)
     with terminal.errors():
+        from lipwright.avatar.avatar import Avatar
         from lipwright.media import open_clip
         from lipwright.pipeline.config import DubOptions
         from lipwright.pipeline.job import load_avatar
 
         rate = args.parse_fps(fps) if fps else None
-        options = DubOptions(person=person, fps=rate, tracker=tracker, cache=cache)
+        looks = {"engine": engine, "device": device, "models": models}
+        options = DubOptions(person=person, fps=rate, tracker=tracker, cache=cache, **looks)
         with open_clip(video, rate) as clip, terminal.progress() as progress:
             avatar, key, stored = load_avatar(clip, options, progress)
-        facts = {
-            "key": key,
-            "frames": len(avatar.track),
-            "frames_with_face": len(avatar.seen),
-            "mouth_views": len(avatar.bank),
-            "stored_before": stored,
-        }
-        terminal.result(
-            facts,
-            f"{key}: {video.name}, face in {facts['frames_with_face']} of {facts['frames']} frames, "
-            f"{facts['mouth_views']} looks into the mouth{' (was there already)' if stored else ''}",
-        )
+        shown = int(avatar.track.present.sum())
+        facts = {"key": key, "frames": len(avatar.track), "frames_with_face": shown, "stored_before": stored}
+        line = f"{key}: {video.name}, face in {shown} of {len(avatar.track)} frames"
+        if isinstance(avatar, Avatar):
+            facts["mouth_views"] = len(avatar.bank)
+            line += f", {len(avatar.bank)} looks into the mouth"
+        terminal.result(facts, line + (" (was there already)" if stored else ""))
 
 
 @app.command()

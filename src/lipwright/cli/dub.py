@@ -21,7 +21,7 @@ def dub(
     video: args.Video,
     audio: args.Audio,
     output: args.Output,
-    engine: Annotated[str, typer.Option(help="The engine to draw with.")] = "native",
+    engine: args.Engine = "native",
     length: Annotated[
         str, typer.Option(help="When sound and footage differ: bounce, loop, cut_off, silence or remap.")
     ] = "bounce",
@@ -36,6 +36,18 @@ def dub(
         float, typer.Option(help="How far the mouth moves, 0 to 2: 1 as heard, 0 at rest; closed lips stay closed.")
     ] = 1.0,
     still: Annotated[bool, typer.Option("--still", help="Leave a photo's head and eyes as they are.")] = False,
+    mask: Annotated[
+        str,
+        typer.Option(help="What may change: landmark (all drawn), parse (face) or xseg (what nothing covers)."),
+    ] = "landmark",
+    restore: Annotated[float, typer.Option(help="How far GFPGAN restores the face, 0 (not at all) to 1.")] = 0.0,
+    restore_when: Annotated[str, typer.Option(help="before the mouth is drawn, or after.")] = "before",
+    blur_threshold: Annotated[
+        float, typer.Option(help="Restore only a face blurred more than this, 0 to 1; 0 restores any.")
+    ] = 0.0,
+    device: args.Device = "auto",
+    batch_size: Annotated[int, typer.Option(help="Frames the heygem engine draws at a time.")] = 4,
+    models: args.ModelFolder = None,
     preview: Annotated[
         float | None,
         typer.Option(
@@ -70,6 +82,13 @@ def dub(
             cache=cache,
             intensity=intensity,
             still=still,
+            device=device,
+            batch_size=batch_size,
+            mask=mask,
+            restore=restore,
+            restore_when=restore_when,
+            blur_threshold=blur_threshold,
+            models=models,
             mask_debug=mask_debug,
         )
         if dry_run:

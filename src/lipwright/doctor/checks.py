@@ -12,6 +12,7 @@ from importlib import metadata
 from io import BytesIO
 from pathlib import Path
 
+from lipwright.doctor import engines
 from lipwright.doctor.codecs import AUDIO, VIDEO, codec
 from lipwright.doctor.finding import AGAIN, Check, Finding, run, told
 from lipwright.errors import BackendError
@@ -20,6 +21,7 @@ from lipwright.progress import Progress, silent
 GB = 1e9
 LEAST_DISK = 1.0  # GB: avatars take a few megabytes a minute, outputs a hundred
 LEAST_MEMORY = 1.0  # GB: a 1080p job takes about 0.7
+DEVICE_NAMES = ("cuda", "tensorrt", "rocm", "directml", "coreml", "openvino")
 RIVALS = ("opencv-python", "opencv-python-headless", "opencv-contrib-python-headless")
 
 
@@ -255,6 +257,10 @@ CHECKS: dict[str, Check] = {
     **{f"codec {name}": partial(codec, name) for name in (*VIDEO, *AUDIO)},
     "ONNX Runtime": _onnx_runtime,
     "models": _models,
+    **{f"device {name}": partial(engines.device, name) for name in DEVICE_NAMES},
+    "engine native": partial(engines.engine, "native"),
+    "engine heygem": partial(engines.engine, "heygem"),
+    "converters": engines.converters,
     "tracker facemesh": partial(_tracker, "facemesh"),
     "tracker landmarker": _landmarker,
     "cache": _avatars,

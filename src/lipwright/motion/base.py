@@ -8,7 +8,7 @@ from lipwright.structures import MouthDrive, SpeechFeatures
 
 Code = TypeVar("Code")  # what a motion keeps of the speech
 
-MOTIONS = {"mouth": "lipwright.motion.mouth:MouthMotion"}
+MOTIONS = {"mouth": "lipwright.motion.mouth:MouthMotion", "window": "lipwright.motion.window:WindowMotion"}
 """Motion backends by name, for `lipwright.registry.load`."""
 
 

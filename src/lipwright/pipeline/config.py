@@ -1,6 +1,7 @@
 """What a job can be told."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from lipwright.face.track import check_person
 from lipwright.media import EncodeOptions
 from lipwright.pipeline.engines import ENGINES
 from lipwright.pipeline.plan import LENGTHS
+from lipwright.pipeline.touch import MASKS, MOMENTS
+from lipwright.runtime import check_device
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +28,14 @@ class DubOptions:
         tracker: row of `lipwright.face.base.TRACKERS`.
         intensity: how far the mouth moves from rest, 0..2; 1 as heard, 0 not at all. Closed lips stay closed.
         still: leave a photo as it is; else its head moves a little and its eyes blink. Nothing to a video.
+        device: what runs published models: `auto`, or a row of `lipwright.runtime.devices.DEVICES`, which must work.
+        batch_size: frames the HeyGem engine draws at a time; more is faster on a GPU and needs more of its memory.
+        mask: which pixels may change: `landmark` (all the engine draws), `parse` (of those before which the face parser
+            sees no hair, hat or clothes) or `xseg` (of those that nothing covers, a hand or a microphone).
+        restore: how far the face is restored by GFPGAN, 0..1; 0 not at all.
+        restore_when: `before` the mouth is drawn, or `after`.
+        blur_threshold: restore only footage whose face is blurred more than this, 0..1; 0 restores all.
+        models: folder of published models; None is the user's.
         mask_debug: also write `<name>.mask<suffix>`, the result with what it was drawn by over it.
 
     Raises:
@@ -40,15 +51,41 @@ class DubOptions:
     tracker: str = "facemesh"
     intensity: float = 1.0
     still: bool = False
+    device: str = "auto"
+    batch_size: int = 4
+    mask: str = "landmark"
+    restore: float = 0.0
+    restore_when: str = "before"
+    blur_threshold: float = 0.0
+    models: Path | None = None
     mask_debug: bool = False
 
     def __post_init__(self) -> None:
         check_person(self.person)
-        if self.engine not in ENGINES:
-            raise OptionError(f"engine {self.engine!r} is unknown; use one of {', '.join(sorted(ENGINES))}")
-        if self.length not in LENGTHS:
-            raise OptionError(f"length {self.length!r} is unknown; use one of {', '.join(LENGTHS)}")
+        check_device(self.device)
+        _check_word("engine", self.engine, sorted(ENGINES))
+        _check_word("length", self.length, LENGTHS)
+        _check_word("mask", self.mask, MASKS)
+        _check_word("restore-when", self.restore_when, MOMENTS)
         if not 0 <= self.intensity <= 2:
             raise OptionError(f"intensity must be 0..2, got {self.intensity:g}; 1 moves the mouth as far as was heard")
         if self.fps is not None and not 1 <= self.fps <= 120:
             raise OptionError(f"fps must be 1..120, got {self.fps}; leave it out to keep the footage's own rate")
+        if not 1 <= self.batch_size <= 64:
+            raise OptionError(f"batch-size must be 1..64, got {self.batch_size}; 4 suits most devices")
+        for name, value in (("restore", self.restore), ("blur-threshold", self.blur_threshold)):
+            if not 0 <= value <= 1:
+                raise OptionError(f"{name} must be 0..1, got {value:g}; 0 is the default")
+        self._check_engine()
+
+    def _check_engine(self) -> None:
+        """Refuse what the engine would silently leave out."""
+        defaults = {field.name: field.default for field in fields(self)}
+        for name in ENGINES[self.engine].ignores:
+            if getattr(self, name) != defaults[name]:
+                raise OptionError(f"{name.replace('_', '-')} means nothing to engine {self.engine}; leave it out")
+
+
+def _check_word(name: str, word: str, known: Sequence[str]) -> None:
+    if word not in known:
+        raise OptionError(f"{name} {word!r} is unknown; use one of {', '.join(known)}")

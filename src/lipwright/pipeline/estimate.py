@@ -21,9 +21,10 @@ from lipwright.avatar.store import AvatarStore
 from lipwright.errors import NoFaceError
 from lipwright.media import Clip, EncodeOptions, open_clip, prefetch
 from lipwright.media.sound import SoundReader
+from lipwright.pipeline.analysis import AHEAD
 from lipwright.pipeline.config import DubOptions
 from lipwright.pipeline.engines import ENGINES
-from lipwright.pipeline.job import AHEAD, Clock, Job, avatar_key
+from lipwright.pipeline.job import Clock, Job, avatar_key
 from lipwright.pipeline.plan import FramePlan, plan_frames
 from lipwright.pipeline.run import check_output, open_writer
 from lipwright.structures import ClipFacts

@@ -14,6 +14,7 @@ from lipwright.errors import MediaError
 from lipwright.media.sound import SoundReader
 from lipwright.motion.base import MOTIONS, Motion
 from lipwright.pipeline.engines import Engine
+from lipwright.runtime import Models
 
 SILENCE = 3e-4  # peak under which a sound says nothing: -70 dB
 SHORTEST = Fraction(1, 10)  # seconds
@@ -37,12 +38,13 @@ class Heard:
     notes: tuple[str, ...]
 
 
-def read_speech(audio: Path, engine: Engine, most: Fraction | None = None) -> Heard:
+def read_speech(audio: Path, engine: Engine, models: Models, most: Fraction | None = None) -> Heard:
     """Hear a sound as an engine does.
 
     Args:
         audio: a sound file, or a video whose sound is meant.
         engine: the engine.
+        models: opens what it hears with.
         most: seconds that will be used; None: all of it. Little more is read.
 
     Raises:
@@ -50,9 +52,10 @@ def read_speech(audio: Path, engine: Engine, most: Fraction | None = None) -> He
         BackendError: the motion's network is missing.
     """
     motion: Motion[Any] = registry.load("motion", MOTIONS, engine.motion).open()
+    ears = registry.resolve(engine.features)(models)
     with SoundReader(audio, engine.sound_rate) as reader, closing(reader.mono()) as blocks:
         sound = _Passing(blocks, None if most is None else (most + MARGIN) * engine.sound_rate)
-        code = motion.hear(registry.resolve(engine.features)(sound))
+        code = motion.hear(ears(sound))
     duration = Fraction(sound.samples, engine.sound_rate)
     if sound.peak < SILENCE:
         raise MediaError(f"{audio} holds only silence; give a sound with speech in it")

@@ -4,27 +4,25 @@ import time
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from lipwright import registry
-from lipwright.alive.footage import AliveFootage
-from lipwright.avatar.analyse import analyse
-from lipwright.avatar.avatar import Avatar
-from lipwright.avatar.store import AvatarStore
+from lipwright.avatar.store import AnyAvatar, AvatarStore
 from lipwright.compose.blend import dissolve, paste
-from lipwright.face.base import open_tracker
 from lipwright.media import Clip, prefetch
+from lipwright.pipeline.analysis import AHEAD, Analysis
 from lipwright.pipeline.config import DubOptions
 from lipwright.pipeline.engines import ENGINES
 from lipwright.pipeline.hearing import read_speech
 from lipwright.pipeline.plan import plan_frames
-from lipwright.pipeline.staging import Aim, Staging
+from lipwright.pipeline.staging import Aim, Asked, Staging
+from lipwright.pipeline.touch import Touch
 from lipwright.progress import Progress, silent
 from lipwright.render.base import Patch
-
-AHEAD = 4  # frames in flight between two stages
+from lipwright.runtime import Models
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +103,15 @@ class Job:
         engine = ENGINES[options.engine]
         self._play = clip.play
         self.notes: list[str] = []
+        with clock("models"):
+            models = open_models(options)
         with clock("sound"):
             once = options.length == "cut_off" and not clip.facts.is_photo
-            sound = read_speech(audio, engine, clip.facts.duration if once else None)
+            sound = read_speech(audio, engine, models, clip.facts.duration if once else None)
             self.notes += [*clip.notes, *sound.notes]
         with clock("avatar"):
-            self.avatar, self.avatar_key, self.avatar_reused = load_avatar(clip, options, progress, self.notes)
+            found = load_avatar(clip, options, progress, self.notes, models=models)
+            self.avatar, self.avatar_key, self.avatar_reused = found
             if self.avatar.tuning is not None:
                 self.notes.append("the mouth is tuned to this person (`lipwright avatar tune`)")
         with clock("motion"):
@@ -118,14 +119,17 @@ class Job:
             drive = sound.motion.drive(sound.code, clip.facts.fps, len(self.plan), options.intensity)
         with clock("stage"):
             if clip.facts.is_photo and not options.still:
-                self._bring_alive(clip)
-            self._staging: Staging = registry.resolve(engine.stage)(self.avatar, drive, self.plan, engine.renderer)
+                self._bring_alive(clip, options, models)
+            stage: type[Staging] = registry.resolve(engine.stage)
+            opened = {"renderer": engine.renderer, "models": models, "batch": options.batch_size}
+            self._staging = stage.open(self.avatar, drive, self.plan, **opened)
+            self._touch = Touch.of(options, self.avatar, clip, models, self.notes)
         self.passed = 0
 
-    def _bring_alive(self, clip: Clip) -> None:
-        alive = AliveFootage(next(clip.frames()), self.avatar, clip.facts.fps, len(self.plan))
-        self._play, self.avatar = alive.play, alive.avatar
-        self.plan = replace(self.plan, source=np.arange(len(self.plan), dtype=np.int32) % alive.frames)
+    def _bring_alive(self, clip: Clip, options: DubOptions, models: Models) -> None:
+        look = _analysis(options, models)
+        self._play, self.avatar, frames = look.bring_alive(clip, self.avatar, len(self.plan))
+        self.plan = replace(self.plan, source=np.arange(len(self.plan), dtype=np.int32) % frames)
 
     def shots(self, outputs: Iterable[int] | None = None) -> Generator[Drawn, None, None]:
         """Draw output frames.
@@ -139,19 +143,32 @@ class Job:
             closing(prefetch(self._play(self.plan.source[wanted].tolist()), AHEAD)) as sources,
             closing(prefetch(self._play(under[under >= 0].tolist()), AHEAD)) as fading,
         ):
-            for output, source in zip(wanted.tolist(), sources, strict=True):
-                shot = self._drawn(output, source, under=False)
-                self.passed += not shot.patches
-                if self.plan.under[output] >= 0:
-                    shot = _mixed(self._drawn(output, next(fading), under=True), shot, self.plan.weight[output])
-                yield shot
+            whole = zip(wanted.tolist(), sources, strict=True)
+            while group := list(islice(whole, self._staging.batch)):
+                yield from self._group(group, fading)
 
-    def _drawn(self, output: int, source: np.ndarray, *, under: bool) -> Drawn:
-        patch = self._staging.draw(source, output, under=under)
+    def _group(self, group: list[tuple[int, np.ndarray]], fading: Iterator[np.ndarray]) -> Iterator[Drawn]:
+        """Some output frames and their sources; those in a cross-dissolve take the frame beneath from `fading`."""
+        asked = [Asked(source, output, under=False) for output, source in group]
+        below = [Asked(next(fading), one.output, under=True) for one in asked if self.plan.under[one.output] >= 0]
+        over, under = iter(self._drawn(asked)), iter(self._drawn(below))
+        for shot in over:
+            self.passed += not shot.patches
+            mixed = self.plan.under[shot.output] >= 0
+            yield _mixed(next(under), shot, self.plan.weight[shot.output]) if mixed else shot
+
+    def _drawn(self, asked: list[Asked]) -> list[Drawn]:
+        sources = [int((self.plan.under if one.under else self.plan.source)[one.output]) for one in asked]
+        seen = [replace(one, frame=self._touch.before(one.frame, at)) for one, at in zip(asked, sources, strict=True)]
+        patches = self._staging.draw_all(seen)
+        return [self._composed(*part) for part in zip(asked, sources, patches, strict=True)]
+
+    def _composed(self, asked: Asked, source: int, patch: Patch | None) -> Drawn:
         if patch is None:
-            return Drawn(output, source, source, ())
-        frame = paste(source, patch.pixels, patch.mask, patch.x, patch.y)
-        return Drawn(output, source, frame, (patch,), (self._staging.aim(output, under=under),))
+            return Drawn(asked.output, asked.frame, asked.frame, ())
+        patch = self._touch.after(asked.frame, source, patch)
+        frame = paste(asked.frame, patch.pixels, patch.mask, patch.x, patch.y)
+        return Drawn(asked.output, asked.frame, frame, (patch,), (self._staging.aim(asked.output, under=asked.under),))
 
 
 def _mixed(under: Drawn, over: Drawn, weight: float) -> Drawn:
@@ -165,37 +182,49 @@ def _mixed(under: Drawn, over: Drawn, weight: float) -> Drawn:
     )
 
 
-def avatar_key(clip: Clip, options: DubOptions) -> str:
-    """Name in the store of this footage's analysis under these options."""
-    path, fps = clip.facts.path, str(clip.facts.fps)
-    return AvatarStore(options.cache).key(path, person=options.person, tracker=options.tracker, fps=fps)
+def open_models(options: DubOptions) -> Models:
+    """What opens published models for a job, with those it needs open.
+
+    Raises:
+        BackendError: one is missing or another model, or the device does not work.
+    """
+    models = Models(options.models, options.device)
+    models.prepare([*ENGINES[options.engine].models, *Touch.needs(options)])
+    return models
+
+
+def avatar_key(clip: Clip, options: DubOptions, models: Models | None = None) -> str:
+    """Name in the store of this footage's analysis under these options.
+
+    Raises:
+        BackendError: a model that the engine looks with is missing.
+    """
+    marks = _analysis(options, models or Models(options.models, options.device)).marks
+    return AvatarStore(options.cache).key(clip.facts.path, **marks, fps=str(clip.facts.fps))
 
 
 def load_avatar(
-    clip: Clip, options: DubOptions, progress: Progress = silent, notes: list[str] | None = None
-) -> tuple[Avatar, str, bool]:
+    clip: Clip,
+    options: DubOptions,
+    progress: Progress = silent,
+    notes: list[str] | None = None,
+    *,
+    models: Models | None = None,
+) -> tuple[AnyAvatar, str, bool]:
     """The analysis of this footage, from the store or made now. Returns it, its key, and whether it was stored.
 
-    `notes` are those of `AvatarStore.get`: with them, a store that fails is no error.
+    `notes` are those of `AvatarStore.get`: with them, a store that fails is no error. `models` are the job's.
 
     Raises:
         NoFaceError: the footage shows no usable face.
+        BackendError: a model that the engine looks with is missing.
     """
-    facts = clip.facts
-    key = avatar_key(clip, options)
-
-    def build() -> Avatar:
-        with open_tracker(options.tracker) as tracker, closing(prefetch(clip.frames(), AHEAD)) as frames:
-            made = analyse(
-                frames,
-                tracker,
-                name=facts.path.name,
-                person=options.person,
-                total=facts.frames,
-                progress=progress,
-            )
-            return replace(made, path=str(facts.path.absolute()))
-
-    store = AvatarStore(options.cache)
-    avatar, stored = store.get(key, build, notes)
+    models = models or Models(options.models, options.device)
+    store, key = AvatarStore(options.cache), avatar_key(clip, options, models)
+    avatar, stored = store.get(key, lambda: _analysis(options, models).build(clip, progress), notes)
     return replace(avatar, tuning=store.tuning(key, notes)), key, stored
+
+
+def _analysis(options: DubOptions, models: Models) -> Analysis:
+    made: type[Analysis] = registry.resolve(ENGINES[options.engine].analysis)
+    return made(person=options.person, tracker=options.tracker, models=models)

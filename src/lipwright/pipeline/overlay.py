@@ -9,7 +9,6 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from lipwright.facespace import INNER_RING, OUTER_RING, eye_distance
 from lipwright.pipeline.job import Drawn
 from lipwright.pipeline.staging import Aim
 
@@ -29,12 +28,12 @@ def overlay(picture: np.ndarray, mask: np.ndarray, aims: Sequence[Aim]) -> np.nd
     """
     share = TINT_SHARE * mask[..., None]
     out = np.rint(picture * (1 - share) + np.array(TINT, np.float32) * share).astype(np.uint8)
-    size = max((float(eye_distance(aim.mesh)) for aim in aims), default=0.0)
+    size = max((aim.size for aim in aims), default=0.0)
     thick = max(1, round(size / 150))
     contours, _ = cv2.findContours((mask >= 0.5).view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(out, contours, -1, CONTOUR, thick, cv2.LINE_AA)
     for aim in aims:
-        for ring in (OUTER_RING, INNER_RING):
+        for ring in aim.rings:
             closed = _fine(aim.mesh[[*ring, ring[0]], :2])
             cv2.polylines(out, [closed], False, LIPS, thick, cv2.LINE_AA, FINE)  # noqa: FBT003 - OpenCV's order
         for x, y in _fine(aim.target).tolist():

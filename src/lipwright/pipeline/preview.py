@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import closing, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from math import ceil, isfinite
 from pathlib import Path
@@ -18,7 +18,6 @@ from lipwright.pipeline.config import DubOptions
 from lipwright.pipeline.job import Drawn, Job
 from lipwright.pipeline.overlay import UNTOUCHED, overlay
 from lipwright.pipeline.run import check_output, open_writer
-from lipwright.pipeline.staging import Aim
 from lipwright.progress import Progress, silent
 
 MOMENTS = 8
@@ -144,7 +143,8 @@ def _pictures(shot: Drawn) -> tuple[np.ndarray, ...]:
     def placed(points: np.ndarray) -> np.ndarray:
         return ((points[:, :2] - corner) * zoom - 0.5).astype(np.float32)
 
-    return source, frame, overlay(frame, mask, [Aim(placed(aim.mesh), placed(aim.target)) for aim in shot.aims])
+    aims = [replace(aim, mesh=placed(aim.mesh), target=placed(aim.target)) for aim in shot.aims]
+    return source, frame, overlay(frame, mask, aims)
 
 
 def _face_box(shot: Drawn) -> tuple[int, int, int, int]:

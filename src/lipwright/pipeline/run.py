@@ -9,8 +9,9 @@ import numpy as np
 
 from lipwright.errors import OutputError
 from lipwright.media import Clip, ClipWriter, open_clip, prefetch
+from lipwright.pipeline.analysis import AHEAD
 from lipwright.pipeline.config import DubOptions
-from lipwright.pipeline.job import AHEAD, Clock, Drawn, Job
+from lipwright.pipeline.job import Clock, Drawn, Job
 from lipwright.pipeline.overlay import explained
 from lipwright.pipeline.report import Report
 from lipwright.progress import Progress, silent

@@ -3,18 +3,20 @@
 After it, drawing a frame is a pure function of the frame and its entry here, in any order, anywhere.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 
 from lipwright.avatar.avatar import Avatar
 from lipwright.errors import BackendError, NoFaceError
-from lipwright.facespace import DRIVE, opening
+from lipwright.facespace import DRIVE, EYE_CORNERS, INNER_RING, OUTER_RING, opening
 from lipwright.motion.base import Drive
 from lipwright.pipeline.plan import FramePlan
 from lipwright.render.bank import Wanted, choose_views, ring_shape
 from lipwright.render.base import Patch, RenderSpec, Shot, load_renderer
+from lipwright.runtime import Models
 
 AT_ONCE, AHEAD = 5_000, 500  # frames whose looks into the mouth are chosen together, and looked ahead at meanwhile
 BATCH = 250  # frames whose targets are made together
@@ -27,33 +29,93 @@ class Aim:
     """What one frame's mouth is drawn by; for those who look into a job.
 
     Args:
-        mesh: (478, 3) float32 pixels, the face as tracked on the source frame.
-        target: (N, 2) float32 pixels, where the drive points shall be.
+        mesh: (N, 2 or 3) float32 pixels, the face as tracked on the source frame.
+        target: (M, 2) float32 pixels, where the drive points shall be; none where the engine has no such points.
+        rings: rows of `mesh` around the mouth, closed polygons.
+        eyes: rows of `mesh` at the outer corners of the eyes.
     """
 
     mesh: np.ndarray
     target: np.ndarray
+    rings: tuple[tuple[int, ...], ...] = (OUTER_RING, INNER_RING)
+    eyes: tuple[int, int] = EYE_CORNERS
+
+    @property
+    def size(self) -> float:
+        """Distance of the eyes' outer corners, pixels."""
+        left, right = self.eyes
+        return float(np.linalg.norm(self.mesh[left, :2] - self.mesh[right, :2]))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A frame whose mouth is to be drawn.
+
+    Args:
+        frame: (H, W, 3) uint8 RGB, the planned source frame.
+        output: number of the output frame.
+        under: whether `frame` is the one that dissolves away.
+    """
+
+    frame: np.ndarray
+    output: int
+    under: bool
 
 
 class Staging(Protocol):
-    """One engine's way from (avatar, drive, plan) to patches."""
+    """One engine's way from (avatar, drive, plan) to patches.
 
-    def draw(self, frame: np.ndarray, output: int, *, under: bool) -> Patch | None:
-        """Draw one frame's mouth.
+    Attributes:
+        batch: how many frames it draws best at a time.
+    """
+
+    batch: int
+
+    @classmethod
+    def open(
+        cls,
+        avatar: Any,  # noqa: ANN401 - what the engine's own analysis makes
+        drive: Any,  # noqa: ANN401 - what its own motion makes
+        plan: FramePlan,
+        *,
+        renderer: str,
+        models: Models,
+        batch: int,
+    ) -> Self:
+        """Decide what looks along time.
 
         Args:
-            frame: (H, W, 3) uint8 RGB, the planned source frame.
-            output: number of the output frame.
-            under: whether `frame` is the one that dissolves away.
+            avatar, drive: what the engine's analysis and motion made.
+            plan: source frames of the output frames.
+            renderer: row of `lipwright.render.base.RENDERERS`.
+            models: opens published models.
+            batch: how many frames may be drawn at a time.
 
-        Returns:
-            The patch, None where the source frame shows no face that can be given another mouth.
+        Raises:
+            BackendError: there is no such renderer, it needs another drive, or a model of its is missing.
+            NoFaceError: there is no frame that can be given another mouth.
         """
         ...
 
-    def aim(self, output: int, *, under: bool) -> Aim:
-        """What a frame that shows the face is drawn by; arguments as of `draw`."""
+    def draw_all(self, asked: Sequence[Asked]) -> list[Patch | None]:
+        """Draw some frames' mouths; None where the source frame shows no face that can be given another mouth."""
         ...
+
+    def aim(self, output: int, *, under: bool) -> Aim:
+        """What a frame that shows the face is drawn by; arguments as of `Asked`."""
+        ...
+
+
+def fitting_renderer(name: str, makes: RenderSpec) -> Any:  # noqa: ANN401 - see `load_renderer`
+    """The renderer of that name, if it draws what a staging makes.
+
+    Raises:
+        BackendError: there is none, or it needs another drive.
+    """
+    renderer = load_renderer(name)
+    if renderer.needs != makes:
+        raise BackendError(f"renderer {name!r} needs {renderer.needs}, this staging makes {makes}")
+    return renderer
 
 
 class MouthStaging:
@@ -73,10 +135,16 @@ class MouthStaging:
         NoFaceError: there is no frame that can be given another mouth.
     """
 
+    batch = 1
+
+    @classmethod
+    def open(cls, avatar: Avatar, drive: Drive, plan: FramePlan, *, renderer: str, models: Models, batch: int) -> Self:
+        """See `Staging.open`; frames are drawn one by one, without published models."""
+        del models, batch
+        return cls(avatar, drive, plan, renderer)
+
     def __init__(self, avatar: Avatar, drive: Drive, plan: FramePlan, renderer: str) -> None:
-        made = load_renderer(renderer)
-        if made.needs != MADE_HERE:
-            raise BackendError(f"renderer {renderer!r} needs {made.needs}, this staging makes {MADE_HERE}")
+        made = fitting_renderer(renderer, MADE_HERE)
         mouths = _Mouths(avatar, drive)
         self._over = _Layer(mouths, plan.source)
         self._under = _Layer(mouths, plan.under)
@@ -88,8 +156,12 @@ class MouthStaging:
         self._points, self._blur = avatar.track.points, avatar.blur
         self._renderer = made(avatar.bank, avatar.teeth)
 
+    def draw_all(self, asked: Sequence[Asked]) -> list[Patch | None]:
+        """See `Staging.draw_all`."""
+        return [self.draw(one.frame, one.output, under=one.under) for one in asked]
+
     def draw(self, frame: np.ndarray, output: int, *, under: bool) -> Patch | None:
-        """See `Staging.draw`."""
+        """Draw one frame's mouth; arguments as of `Asked`."""
         layer = self._under if under else self._over
         if not layer.drawn[output]:
             return None

@@ -21,6 +21,7 @@ from lipwright.pipeline.engines import ENGINES
 from lipwright.pipeline.hearing import read_speech
 from lipwright.pipeline.job import avatar_key, load_avatar
 from lipwright.progress import Progress, silent
+from lipwright.runtime import Models
 
 LEAST_SECONDS = 4.0  # of trusted frames with speech
 MOST_SECONDS = 180  # that are fitted to
@@ -162,7 +163,7 @@ def own_speech(clip: Clip, person: Avatar, options: DubOptions) -> tuple[Spoken,
         InputError: too little speech, or sound and picture do not belong together.
     """
     name, fps, engine = clip.facts.path.name, float(clip.facts.fps), ENGINES[options.engine]
-    sound = read_speech(clip.facts.path, engine, Fraction(MOST_SECONDS))
+    sound = read_speech(clip.facts.path, engine, Models(), Fraction(MOST_SECONDS))
     heard = int(min(sound.duration, MOST_SECONDS) * HEARD)
     made = sound.motion.drive(sound.code, Fraction(HEARD), heard).part(range(heard)).offsets
     real = np.full((len(person.track), *made.shape[1:]), np.nan, np.float32)

@@ -1,7 +1,8 @@
 """What a renderer is, and the table of those there are."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from lipwright import registry
 from lipwright.errors import ShapeError
 from lipwright.render.bank import MouthBank
 from lipwright.render.teeth import Teeth
+from lipwright.runtime import Models
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +79,29 @@ class Renderer(Protocol):
         ...
 
 
-RENDERERS = {"warp": "lipwright.render.warp:WarpRenderer"}
+class WindowRenderer(Protocol):
+    """Draws the mouths of some output frames from the speech around them. Pure, as `Renderer`."""
+
+    needs: RenderSpec
+
+    @classmethod
+    def open(cls, models: Models) -> Self:
+        """Load what it draws with.
+
+        Raises:
+            BackendError: a model is missing or another one.
+        """
+        ...
+
+    def render(self, shots: Sequence[Any]) -> list[Patch]:
+        """Draw; the patches lie inside their frames."""
+        ...
 
 
-def load_renderer(name: str) -> type[Renderer]:
+RENDERERS = {"warp": "lipwright.render.warp:WarpRenderer", "dinet": "lipwright.render.dinet:DinetRenderer"}
+
+
+def load_renderer(name: str) -> Any:  # noqa: ANN401 - what it needs tells which of the protocols it keeps
     """The renderer class of that name.
 
     Raises:

@@ -78,7 +78,11 @@ class Models:
                 f"run `lipwright models pull {' '.join(missing)}`"
             )
         for name in names:
-            self.network(name) if name in CONVERTERS else self.pictures(name)
+            self.opened(name)
+
+    def opened(self, name: str) -> Network:
+        """The network of that name, whichever kind it is."""
+        return self.network(name) if name in CONVERTERS else self.pictures(name).network
 
     def mark(self, name: str) -> str:
         """What tells this file from another under the same name: the beginning of its sha256.

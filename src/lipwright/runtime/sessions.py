@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import warnings
 from collections.abc import Sequence
 from importlib.resources import files
 from types import ModuleType
@@ -69,7 +70,9 @@ def open_session(
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     try:
-        session = onnxruntime.InferenceSession(source, options, providers=list(providers))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it warns of what is found out and told below
+            session = onnxruntime.InferenceSession(source, options, providers=list(dict.fromkeys(providers)))
     except Exception as error:  # ONNX Runtime's own errors share no base class
         raise BackendError(f"ONNX Runtime cannot open {name}: {_first_line(error)}; {_cure(error, name)}") from error
     # Where a provider's libraries are missing, ONNX Runtime goes on without it and only prints so.
