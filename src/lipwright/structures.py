@@ -79,6 +79,51 @@ class FaceTrack:
 
 
 @dataclass(frozen=True, slots=True)
+class LandmarkTrack:
+    """One person's 68 landmarks through a clip, NaN where the face is absent or turned away.
+
+    Args:
+        points: (F, 68, 2) float32, pixels of the upright frame: the usual 68 (jaw, brows, nose, eyes, lips).
+        anchors: (F, 5, 2) float32, pixels: image-left eye, image-right eye, tip of the nose, image-left and image-right
+            corner of the mouth, as the face detector sees them.
+        angles: (F, 3) float32, yaw, pitch and roll of the head, degrees.
+        cuts: (F,) bool, True on the first frame after a cut (frame 0 included).
+    """
+
+    points: np.ndarray
+    anchors: np.ndarray
+    angles: np.ndarray
+    cuts: np.ndarray
+
+    def __post_init__(self) -> None:
+        frames = len(self.points)
+        for name, part, inner in (
+            ("points", self.points, (68, 2)),
+            ("anchors", self.anchors, (5, 2)),
+            ("angles", self.angles, (3,)),
+        ):
+            if part.shape[1:] != inner or len(part) != frames or part.dtype != np.float32:
+                wanted = ", ".join(str(size) for size in (frames, *inner))
+                raise ShapeError(
+                    f"LandmarkTrack.{name}", expected=f"({wanted}) float32", got=f"{part.shape} {part.dtype}"
+                )
+            if (np.isnan(part).reshape(frames, -1) == self.present[:, None]).any():
+                raise ShapeError(
+                    f"LandmarkTrack.{name}", expected="all or no values of a frame, as in points", got="some NaN"
+                )
+        if self.cuts.shape != (frames,):
+            raise ShapeError("LandmarkTrack.cuts", expected=f"({frames},)", got=self.cuts.shape)
+
+    @property
+    def present(self) -> np.ndarray:
+        """(F,) bool: frames that show the face."""
+        return ~np.isnan(self.points[:, 0, 0])
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+
+@dataclass(frozen=True, slots=True)
 class MouthDrive:
     """What the native engine's motion hands to its staging: one entry per output frame.
 

@@ -1,5 +1,7 @@
 """Takes the tracker's jitter off a mesh without delaying it: symmetric filters, never across a cut or a gap."""
 
+import math
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -8,6 +10,9 @@ from lipwright.facespace import STABLE, fit_pose
 
 HEAD_FRAMES = 1.2  # standard deviation, in frames, of the Gaussian over the head's pose
 SHAPE_WINDOW = np.array((-3, 12, 17, 12, -3), np.float32) / 35  # Savitzky-Golay, 5 frames, order 2: keeps peaks
+LANDMARK_FRAMES = 1.5  # of the Gaussian over landmarks that a network placed on each frame alone
+MIDDLE_FRAMES, MIDDLE_NOISE = 2.0, 0.02  # over their common movement; the jitter in it, of the stable points' spread
+SHORTEST = 3  # frames a line is laid through
 
 
 def smooth(points: np.ndarray, cuts: np.ndarray) -> np.ndarray:
@@ -36,6 +41,71 @@ def runs(present: np.ndarray, cuts: np.ndarray) -> list[slice]:
         edges = [start, *inner, stop]
         found += [slice(int(a), int(b)) for a, b in pairwise(edges)]
     return found
+
+
+def smooth_landmarks(points: np.ndarray, stable: Sequence[int], cuts: np.ndarray) -> np.ndarray:
+    """Smooth points that a network placed on each frame alone, each unbroken run on its own.
+
+    What moves with the head and what moves in the face are taken apart: the first may be fast, the second is slow but
+    for lips and jaw.
+
+    Args:
+        points: (F, N, 2) float32 pixels, NaN where absent.
+        stable: which of the N speech leaves alone.
+        cuts: (F,) bool, True where a shot starts.
+
+    Returns:
+        (F, N, 2) float32, NaN where absent.
+    """
+    out = points.copy()
+    for run in runs(~np.isnan(points[:, 0, 0]), cuts):
+        middle = points[run][:, stable].mean(1)
+        shape = local_line(points[run] - middle[:, None], LANDMARK_FRAMES)
+        spread = np.linalg.norm(shape[:, stable].std(1), axis=1)
+        out[run] = shape + steady(middle, MIDDLE_FRAMES, MIDDLE_NOISE * spread)[:, None]
+    return out
+
+
+def steady(values: np.ndarray, frames: float, noise: np.ndarray) -> np.ndarray:
+    """Take out what is smaller than `noise` and faster than `frames`; a real movement is larger and handed back.
+
+    Args:
+        values: (n, D) float32, one unbroken run.
+        frames: standard deviation of the Gaussian.
+        noise: (n,) size of the jitter, the values' unit.
+    """
+    residual = values - local_line(values, frames)
+    size = np.linalg.norm(residual, axis=1) / noise
+    return values - residual / (1 + np.square(size))[:, None]
+
+
+def local_line(values: np.ndarray, frames: float) -> np.ndarray:
+    """The straight line through each frame's neighbours under a Gaussian, at that frame.
+
+    Inside it is the Gaussian mean; at both ends, where a mean would lag behind a movement, it follows.
+
+    Args:
+        values: (n, ...) float32, one unbroken run.
+        frames: standard deviation of the Gaussian.
+
+    Returns:
+        Of the same shape, float32.
+    """
+    if len(values) < SHORTEST:
+        return values
+    half = min(math.ceil(3 * frames), len(values) - 1)
+    away = np.arange(-half, half + 1)
+    weights = np.exp(-0.5 * np.square(away / frames))
+    flat = np.pad(values.reshape(len(values), -1).astype(np.float64), ((half, half), (0, 0)))
+    seen = np.pad(np.ones(len(values)), half)
+
+    def total(series: np.ndarray, power: int) -> np.ndarray:
+        taps = weights * away**power
+        return sum(tap * series[i : i + len(values)] for i, tap in enumerate(taps))
+
+    s0, s1, s2 = (total(seen, power)[:, None] for power in range(3))
+    line = (s2 * total(flat, 0) - s1 * total(flat, 1)) / (s0 * s2 - s1 * s1)
+    return line.reshape(values.shape).astype(np.float32)
 
 
 def _smooth_run(points: np.ndarray) -> np.ndarray:

@@ -65,6 +65,22 @@ def check_person(person: str) -> int:
     raise OptionError(f"--person {person!r} is unknown; use one of {', '.join(PERSONS)}, or 1, 2, … from the left")
 
 
+def nearest(boxes: np.ndarray, last: np.ndarray) -> int | None:
+    """Index of the box nearest to where the person was a moment ago and of about that size, None without one.
+
+    Args:
+        boxes: (N, 4) x0, y0, x1, y1 pixels.
+        last: (4,) the person's last box.
+    """
+    if len(boxes) == 0:
+        return None
+    middle, side = (last[:2] + last[2:]) / 2, float(np.max(last[2:] - last[:2]))
+    sides = np.max(boxes[:, 2:] - boxes[:, :2], axis=1)
+    away = np.linalg.norm((boxes[:, :2] + boxes[:, 2:]) / 2 - middle, axis=1) / side
+    away[(sides < side / 2.5) | (sides > side * 2.5)] = np.inf
+    return int(np.argmin(away)) if away.min() < 2 else None
+
+
 class PersonFollower:
     """Follows one person, frame after frame.
 
@@ -147,12 +163,7 @@ class PersonFollower:
     def _choose(self, boxes: np.ndarray, frame: np.ndarray) -> int | None:
         if self._last is None or (self.most_faces == 1 and self._absent > LOST_AFTER):
             return choose(boxes, self.person, (frame.shape[1], frame.shape[0]))
-        # The person was here a moment ago: the nearest face of about that size, or nobody.
-        middle, side = (self._last[:2] + self._last[2:]) / 2, float(np.max(self._last[2:] - self._last[:2]))
-        sides = np.max(boxes[:, 2:] - boxes[:, :2], axis=1)
-        away = np.linalg.norm((boxes[:, :2] + boxes[:, 2:]) / 2 - middle, axis=1) / side
-        away[(sides < side / 2.5) | (sides > side * 2.5)] = np.inf
-        return int(np.argmin(away)) if len(away) and away.min() < 2 else None
+        return nearest(boxes, self._last)
 
     def _fit(self, frame: np.ndarray, window: tuple[int, int, int, int] | None) -> np.ndarray | None:
         if window is None:
@@ -260,20 +271,30 @@ def to_track(meshes: list[np.ndarray | None], cuts: list[bool], follower: Person
         NoFaceError: no frame shows the wanted person.
     """
     if all(mesh is None for mesh in meshes):
-        person, seen = follower.person, follower.most_faces
-        if 0 < seen < check_person(person):
-            raise NoFaceError(
-                f"person {person} was asked for, but no frame shows more than {seen} "
-                f"face{'s' if seen > 1 else ''}; choose a number up to {seen}, counted from the left"
-            )
-        raise NoFaceError(
-            f"no usable face ({person}) in {len(meshes)} frames; use footage where the face is in view, at least "
-            f"{SMALLEST_EYES:.0f} pixels between the eyes"
-        )
+        raise nobody(follower.person, follower.most_faces, len(meshes))
     absent = np.full((MESH_POINTS, 3), np.nan, np.float32)
     points = np.stack([absent if mesh is None else mesh for mesh in meshes]).astype(np.float32)
     starts = np.array(cuts, bool) | leaps(points)
     return FaceTrack(smooth(points, starts), starts)
+
+
+def nobody(person: str, most_faces: int, frames: int) -> NoFaceError:
+    """The error of footage in which the wanted person was never found.
+
+    Args:
+        person: who was asked for, see `choose`.
+        most_faces: the largest number of faces one frame shows.
+        frames: how many were looked at.
+    """
+    if 0 < most_faces < check_person(person):
+        return NoFaceError(
+            f"person {person} was asked for, but no frame shows more than {most_faces} "
+            f"face{'s' if most_faces > 1 else ''}; choose a number up to {most_faces}, counted from the left"
+        )
+    return NoFaceError(
+        f"no usable face ({person}) in {frames} frames; use footage where the face is in view, at least "
+        f"{SMALLEST_EYES:.0f} pixels between the eyes"
+    )
 
 
 def leaps(points: np.ndarray) -> np.ndarray:
@@ -285,9 +306,21 @@ def leaps(points: np.ndarray) -> np.ndarray:
     Returns:
         (F,) bool.
     """
-    stable = points[:, STABLE, :2]
-    steps = np.zeros(len(points))
-    steps[1:] = np.linalg.norm(np.diff(stable, axis=0), axis=2).mean(1) / eye_distance(points[1:])
+    return sudden(points[:, STABLE, :2], eye_distance(points))
+
+
+def sudden(stable: np.ndarray, eyes: np.ndarray) -> np.ndarray:
+    """Frames on which points are suddenly elsewhere, against the steps around.
+
+    Args:
+        stable: (F, N, 2) pixels, NaN where absent; points that speech leaves alone.
+        eyes: (F,) distance of the outer eye corners, pixels.
+
+    Returns:
+        (F,) bool.
+    """
+    steps = np.zeros(len(stable))
+    steps[1:] = np.linalg.norm(np.diff(stable, axis=0), axis=2).mean(1) / eyes[1:]
     steps = np.nan_to_num(steps)
     around = np.pad(steps, LEAP_REACH)
     near = np.stack([around[shift : shift + len(steps)] for shift in range(2 * LEAP_REACH + 1) if shift != LEAP_REACH])
