@@ -51,7 +51,9 @@ def shot(frame, square=(100.4, 40.7, 250.3), window=None):
     return WindowShot(frame, face(square), square, window)
 
 
-@pytest.mark.parametrize("square", [(100.4, 40.7, 250.3), (30.0, 20.0, 340.0), (200.5, 100.5, 120.0), (330, 200, 260), (-90, -60, 250)])
+@pytest.mark.parametrize(
+    "square", [(100.4, 40.7, 250.3), (30.0, 20.0, 340.0), (200.5, 100.5, 120.0), (330, 200, 260), (-90, -60, 250)]
+)
 def test_a_network_that_changes_nothing_changes_nothing(frame, square):
     """Errors of geometry, colour order or range would show."""
     (patch,) = DinetRenderer(Known()).render([shot(frame, square)])

@@ -59,7 +59,7 @@ def test_a_photo_speaks(speech_wav, folder):
         "largest",
     )
     assert (report.frames_without_face, report.avatar_reused) == (0, False)
-    assert set(report.seconds) == {"sound", "avatar", "motion", "stage", "render"}
+    assert set(report.seconds) == {"models", "sound", "avatar", "motion", "stage", "render"}
     assert all(value >= 0 for value in report.seconds.values())
     with open_clip(folder / "a.mp4") as clip:
         assert (clip.facts.frames, clip.facts.fps, clip.facts.has_sound) == (20, 25, True)

@@ -122,7 +122,9 @@ def test_one_frame_is_enough(folder, speech_wav, heygem):
 def test_sound_longer_than_a_chunk(footage, folder, heygem):
     """35 seconds and a short tail: no frame is lost at the border."""
     rng = np.random.default_rng(0)
-    sound = synth.write_sound(folder / "long.wav", rng.normal(0, 0.1, 16000 * 36).astype(np.float32), 16000, "pcm_s16le")
+    sound = synth.write_sound(
+        folder / "long.wav", rng.normal(0, 0.1, 16000 * 36).astype(np.float32), 16000, "pcm_s16le"
+    )
     with open_clip(footage) as clip:
         job = Job(clip, sound, heygem)
         assert len(job.plan) == 900
@@ -218,7 +220,9 @@ def test_options_that_mean_nothing_are_refused():
 
 def test_missing_models_are_all_named(tmp_path, footage, speech_wav, folder, heygem):
     options = replace(heygem, models=tmp_path / "none", restore=1, mask="xseg")
-    with pytest.raises(BackendError, match=r"scrfd_500m.*pfpld.*model_float32.*wenetmodel\.pt.*dinet_v1.*GFPGAN.*xseg.*pull"):
+    with pytest.raises(
+        BackendError, match=r"scrfd_500m.*pfpld.*model_float32.*wenetmodel\.pt.*dinet_v1.*GFPGAN.*xseg.*pull"
+    ):
         dub(footage, speech_wav, folder / "a.mp4", options=options)
     assert not list(folder.iterdir())
 

@@ -94,7 +94,9 @@ def test_too_little_memory_says_what_would_fit(tmp_path):
 
     class Full:
         def run(self, names, feed):
-            raise RuntimeError("[ONNXRuntimeError] : 1 : FAIL : BFCArena::AllocateRawInternal Failed to allocate memory")
+            raise RuntimeError(
+                "[ONNXRuntimeError] : 1 : FAIL : BFCArena::AllocateRawInternal Failed to allocate memory"
+            )
 
     model._session = Full()
     with pytest.raises(BackendError, match=r"does not fit into the memory of cpu .*smaller --batch-size"):

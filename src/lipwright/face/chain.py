@@ -11,11 +11,16 @@ from lipwright.face.pfpld import Pfpld
 from lipwright.face.scrfd import Scrfd
 from lipwright.face.smooth import smooth_landmarks
 from lipwright.face.track import LOST_AFTER, SMALLEST_EYES, CutDetector, check_person, choose, nearest, nobody, sudden
+from lipwright.runtime import Models
 from lipwright.structures import LandmarkTrack
 
 STABLE = (*range(27, 31), *range(36, 48))  # of the 68: the bridge of the nose and the eyes
 STABLE_ANCHORS = (0, 1, 2)  # of the five: eyes and nose
 OUTER_CORNERS = (36, 45)  # of the eyes, among the 68
+
+
+MODELS = ("scrfd", "pfpld", "head_pose")
+"""The published models of the chain, by the names on their cards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,16 @@ class Chain:
     detector: Scrfd
     landmarks: Pfpld
     pose: HeadPose
+
+    @classmethod
+    def open(cls, models: Models) -> "Chain":
+        """Open the published files.
+
+        Raises:
+            BackendError: one is missing or another model.
+        """
+        detector, landmarks, pose = (models.pictures(name) for name in MODELS)
+        return cls(Scrfd(detector), Pfpld(landmarks), HeadPose(pose))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from lipwright.avatar.avatar import Avatar
 from lipwright.avatar.files import AnyAvatar
 from lipwright.avatar.landmarks import LandmarkAvatar, analyse_landmarks
 from lipwright.face.base import open_tracker
-from lipwright.face.chain import FaceChain
+from lipwright.face.chain import MODELS, Chain
 from lipwright.facespace import STABLE
 from lipwright.media import Clip, prefetch
 from lipwright.progress import Progress, silent
@@ -76,12 +76,12 @@ class LandmarkAnalysis:
 
     def __init__(self, *, person: str, tracker: str, models: Models) -> None:
         self._person, self._tracker, self._models = person, tracker, models
-        used = {name: models.mark(name) for name in FaceChain.MODELS}
+        used = {name: models.mark(name) for name in MODELS}
         self.marks = {"person": person, **used}
 
     def build(self, clip: Clip, progress: Progress) -> LandmarkAvatar:
         """See `Analysis.build`."""
-        facts, chain = clip.facts, FaceChain.open(self._models)
+        facts, chain = clip.facts, Chain.open(self._models)
         with closing(prefetch(clip.frames(), AHEAD)) as frames:
             made = analyse_landmarks(
                 frames, chain, name=facts.path.name, person=self._person, total=facts.frames, progress=progress

@@ -40,7 +40,6 @@ class Network:
     Attributes:
         file: name for messages.
         inputs, outputs: as declared.
-        metadata: the text the file carries beside its graph.
         device: what runs it.
         warm_up: seconds that the first run took, 0 before it.
 
@@ -53,7 +52,6 @@ class Network:
         self._session = open_session(str(path), path.name, providers=device.providers)
         self.inputs = _ports(self._session.get_inputs())
         self.outputs = _ports(self._session.get_outputs())
-        self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
         strange = [port for port in (*self.inputs, *self.outputs) if port.dtype not in DTYPES]
         if strange:
             raise BackendError(
