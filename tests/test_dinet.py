@@ -112,15 +112,15 @@ def test_the_mask_holds_mouth_and_chin_but_not_eyes_and_border():
     assert mask[int(0.2 * 266), 128] == 0
     for edge in (mask[0], mask[-1], mask[:, 0], mask[:, -1]):
         assert edge.max() == 0
-    low = landmark_mask(points + (0, 60))  # a chin below the crop
+    low = landmark_mask(points + np.array((0, 60)))  # a chin below the crop
     assert low[-1].max() == 0
-    assert landmark_mask(points + (1000, 1000)).max() == 0
+    assert landmark_mask(points + 1000).max() == 0
 
 
 def test_a_shift_of_colour_is_taken_out_at_the_seam_and_a_mouth_is_not():
     crop = np.full((INNER, INNER, 3), (150, 110, 90), np.uint8)
     mask = landmark_mask(face((-5, -5, 266)))
-    drawn = crop.astype(np.float32) + (8, -6, 3)
+    drawn = crop + np.array((8, -6, 3), np.float32)
     drawn[150:170, 100:156] = 20
     out = match_colour(drawn, crop, mask)
     skin = np.ones((INNER, INNER), bool)

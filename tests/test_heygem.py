@@ -12,12 +12,15 @@ import pytest
 import synth
 
 pytest.importorskip("torch", reason="needs the extra heygem")
-twins = pytest.importorskip("twins", reason="needs onnx and torch")
+pytest.importorskip("onnx", reason="needs the extra heygem")
 
-from lipwright import BackendError, DubOptions, EncodeOptions, NoFaceError, OptionError, dub, dub_frames  # noqa: E402
-from lipwright.media import open_clip, read_sound  # noqa: E402
-from lipwright.pipeline.job import Job  # noqa: E402
-from lipwright.runtime import Models  # noqa: E402
+import twins
+from twins import faces
+
+from lipwright import BackendError, DubOptions, EncodeOptions, NoFaceError, OptionError, dub, dub_frames
+from lipwright.media import open_clip, read_sound
+from lipwright.pipeline.job import Job
+from lipwright.runtime import Models
 
 pytestmark = pytest.mark.torch
 
@@ -150,13 +153,13 @@ def test_a_frame_without_the_face_passes_through(folder, speech_wav, heygem):
 
 
 def test_a_face_turned_away_passes_through(footage, folder, speech_wav, own_copy, heygem):
-    twins.faces.build_side_face(own_copy)
+    faces.head_pose(own_copy / faces.POSE, yaw_bin=119)
     with pytest.raises(NoFaceError):
         dub(footage, speech_wav, folder / "a.mp4", options=replace(heygem, models=own_copy))
 
 
 def test_two_faces_are_no_error(footage, folder, speech_wav, own_copy, heygem):
-    twins.faces.build_two_faces(own_copy)
+    faces.detector(own_copy / faces.DETECTOR, faces=2)
     options = replace(heygem, models=own_copy)
     outlines = []
     for person in ("left", "right"):
@@ -220,9 +223,7 @@ def test_options_that_mean_nothing_are_refused():
 
 def test_missing_models_are_all_named(tmp_path, footage, speech_wav, folder, heygem):
     options = replace(heygem, models=tmp_path / "none", restore=1, mask="xseg")
-    with pytest.raises(
-        BackendError, match=r"scrfd_500m.*pfpld.*model_float32.*wenetmodel\.pt.*dinet_v1.*GFPGAN.*xseg.*pull"
-    ):
+    with pytest.raises(BackendError, match=r"scrfd_500m.*model_float32.*wenetmodel\.pt.*GFPGAN.*xseg.*pull"):
         dub(footage, speech_wav, folder / "a.mp4", options=options)
     assert not list(folder.iterdir())
 

@@ -52,7 +52,7 @@ def test_a_device_that_is_not_installed_is_refused(name, offering):
 def test_a_device_that_is_offered_but_does_not_start_is_refused(offering):
     """As with the GPU build of ONNX Runtime on a machine without a driver; here the provider is really not there."""
     offering("CUDAExecutionProvider")
-    with pytest.raises(BackendError, match="--device cuda: .*CUDAExecutionProvider.*or use --device cpu"):
+    with pytest.raises(BackendError, match=r"--device cuda: .*CUDAExecutionProvider.*or use --device cpu"):
         choose_device("cuda")
 
 

@@ -1,7 +1,7 @@
 """Sound to the speech features of the HeyGem engine: a log-mel front end and WeNet's encoder, chunk by chunk.
 
 Front end: 16 kHz mono with 0.4 s of silence on both sides, pre-emphasis, 50 ms Hann window in a 1,024-point FFT every
-10 ms, 80 bands on Slaney's mel scale (Auditory Toolbox, 1998) with triangles of equal area, 10 log10(power + 1e-5) - 20.
+10 ms, 80 bands of equal area on Slaney's mel scale (Auditory Toolbox, 1998), 10 log10(power + 1e-5) - 20.
 
 The encoder sees 35 seconds at a time, as it was used by the original. That one starts its front end anew in each chunk,
 which costs a feature row (40 ms) per chunk; here the bands go on across chunks and no row is lost.

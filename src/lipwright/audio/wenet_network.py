@@ -1,7 +1,7 @@
 """WeNet's Conformer encoder in PyTorch: reads the published checkpoint, writes the ONNX file the engine runs.
 
-Conformer: Gulati et al., Interspeech 2020, with a feed-forward on each side of attention and convolution; relative positions
-as in Dai et al. 2019, but, as in WeNet (Zhang et al., Interspeech 2021), without the shift of the position term.
+Conformer: Gulati et al., Interspeech 2020. Positions enter the attention as in Dai et al. 2019, but, as in WeNet (Zhang
+et al., Interspeech 2021), without the shift that makes them relative.
 """
 
 import math

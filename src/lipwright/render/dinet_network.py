@@ -1,7 +1,7 @@
 """The generator of the HeyGem engine in PyTorch: reads the published checkpoint, writes the ONNX file the engine runs.
 
-The blocks are those of DINet (Zhang et al., AAAI 2023), its adaptive affine transformation AdaAT among them; how they are
-arranged was measured on nothing but totals of the published file: 97,747,203 parameters in 416 entries.
+The blocks are those of DINet (Zhang et al., AAAI 2023), its adaptive affine transformation AdaAT among them; their
+arrangement agrees with the totals of the published file: 97,747,203 parameters in 416 entries.
 """
 
 from pathlib import Path
