@@ -75,9 +75,10 @@ class LandmarkFollower:
         number = self._choose(faces.boxes, (frame.shape[1], frame.shape[0]))
         if number is None:
             return None
-        self._last, self._absent = faces.boxes[number], 0
+        box = faces.boxes[number]
+        self._last, self._absent = box, 0
         # The original fits landmarks twice to the same box, before and after the gate: the same points.
-        points = self._chain.landmarks.fit(frame, self._last)
+        points = self._chain.landmarks.fit(frame, box)
         if points is None or _eyes(points) < SMALLEST_EYES:
             return None
         angles = self._chain.pose.angles(frame, points)

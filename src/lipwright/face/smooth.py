@@ -97,13 +97,13 @@ def local_line(values: np.ndarray, frames: float) -> np.ndarray:
     away = np.arange(-half, half + 1)
     weights = np.exp(-0.5 * np.square(away / frames))
     flat = np.pad(values.reshape(len(values), -1).astype(np.float64), ((half, half), (0, 0)))
-    seen = np.pad(np.ones(len(values)), half)
+    seen = np.pad(np.ones((len(values), 1)), ((half, half), (0, 0)))
 
     def total(series: np.ndarray, power: int) -> np.ndarray:
-        taps = weights * away**power
-        return sum(tap * series[i : i + len(values)] for i, tap in enumerate(taps))
+        windows = np.lib.stride_tricks.sliding_window_view(series, len(away), axis=0)
+        return windows @ (weights * away**power)
 
-    s0, s1, s2 = (total(seen, power)[:, None] for power in range(3))
+    s0, s1, s2 = (total(seen, power) for power in range(3))
     line = (s2 * total(flat, 0) - s1 * total(flat, 1)) / (s0 * s2 - s1 * s1)
     return line.reshape(values.shape).astype(np.float32)
 
