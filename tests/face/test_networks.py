@@ -64,6 +64,23 @@ def test_the_picture_lies_at_the_top_left_of_the_canvas(tmp_path):
     assert np.allclose(canvas[0, 360:], -127.5 / 128)
 
 
+def test_a_close_up_is_looked_at_again_at_half_the_size(tmp_path):
+    model, seen = opened(faces.detector(tmp_path / "d.onnx"), 640), []
+
+    class Blind:
+        """Sees nothing in a picture that fills the canvas."""
+
+        size = (640, 640)
+
+        def __call__(self, pictures):
+            seen.append(pictures[0, 639, 639].mean() > -0.9)
+            return model(pictures * 0 - 1 if seen[-1] else pictures)
+
+    found = Scrfd(Blind()).detect(grey(320, 320, 220))
+    assert seen == [True, False]
+    assert np.allclose(found.boxes[0], (224, 112, 416, 336))  # canvas and frame pixels are the same at half
+
+
 def test_two_faces_the_surest_first_and_doubles_gone(tmp_path):
     detector = Scrfd(opened(faces.detector(tmp_path / "d.onnx", faces=2), 640))
     found = detector.detect(grey(640, 640, 60))
