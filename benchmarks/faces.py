@@ -3,7 +3,7 @@
     python benchmarks/faces.py CLIPS_DIR MODELS_DIR OUT_DIR [NAME ...]
 
 Three exports of SCRFD are laid beside each other and beside MediaPipe's mesh, and so is a public 98-point network in
-the place of PFPLD. Errors are in per cent of the distance of the eyes' middles. OUT_DIR gets a contact sheet per clip:
+the place of PFPLD. Errors and jitter are in distances of the eyes' middles. OUT_DIR gets a contact sheet per clip:
 boxes and five points as found, landmarks and square as smoothed.
 """
 
