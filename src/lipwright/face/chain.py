@@ -1,7 +1,7 @@
 """The published chain of networks over a clip: a face, its landmarks, how the head is turned; follows one person."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -90,9 +90,10 @@ class LandmarkFollower:
         number = self._choose(faces.boxes, (frame.shape[1], frame.shape[0]))
         if number is None:
             return None
-        self._last, self._absent = faces.boxes[number], 0
+        box = faces.boxes[number]
+        self._last, self._absent = box, 0
         # The original fits landmarks twice to the same box, before and after the gate: the same points.
-        points = self._chain.landmarks.fit(frame, self._last)
+        points = self._chain.landmarks.fit(frame, box)
         if points is None or _eyes(points) < SMALLEST_EYES:
             return None
         angles = self._chain.pose.angles(frame, points)
@@ -128,18 +129,26 @@ def to_landmark_track(looks: list[Look | None], cuts: list[bool], follower: Land
     Raises:
         NoFaceError: no frame shows the wanted person, or none from the front.
     """
-    points, anchors, angles = (
-        np.full((len(looks), *shape), np.nan, np.float32) for shape in ((68, 2), (5, 2), (3,))
-    )  # fmt: skip
+    track = as_seen(looks, cuts)
+    if not track.present.any():
+        raise _why(follower, len(looks))
+    starts = track.cuts | sudden(track.points[:, STABLE], _eyes(track.points))
+    return smooth_track(replace(track, cuts=starts))
+
+
+def as_seen(looks: list[Look | None], cuts: list[bool]) -> LandmarkTrack:
+    """The looks of all frames as a track, not smoothed."""
+    points, anchors, angles = (np.full((len(looks), *shape), np.nan, np.float32) for shape in ((68, 2), (5, 2), (3,)))
     for number, look in enumerate(looks):
         if look is not None:
             points[number], anchors[number], angles[number] = look.points, look.anchors, look.angles
-    if np.isnan(points).all():
-        raise _why(follower, len(looks))
-    starts = np.array(cuts, bool) | sudden(points[:, STABLE], _eyes(points))
-    return LandmarkTrack(
-        smooth_landmarks(points, STABLE, starts), smooth_landmarks(anchors, STABLE_ANCHORS, starts), angles, starts
-    )
+    return LandmarkTrack(points, anchors, angles, np.array(cuts, bool))
+
+
+def smooth_track(track: LandmarkTrack) -> LandmarkTrack:
+    """The track with points and anchors smoothed within each shot; the angles are only asked of single frames."""
+    points = smooth_landmarks(track.points, STABLE, track.cuts)
+    return replace(track, points=points, anchors=smooth_landmarks(track.anchors, STABLE_ANCHORS, track.cuts))
 
 
 def _why(follower: LandmarkFollower, frames: int) -> NoFaceError:

@@ -86,4 +86,5 @@ class Pfpld:
                 f"this landmark model gives {got}; PFPLD's second output has {2 * POINTS} values; "
                 "run `lipwright models pull pfpld`"
             )
-        return to_68(outputs[1].reshape(POINTS, 2)) * np.float32((x1 - x0, y1 - y0)) + np.float32((x0, y0))
+        span, corner = np.array(((x1 - x0, y1 - y0), (x0, y0)), np.float32)
+        return to_68(outputs[1].reshape(POINTS, 2)) * span + corner

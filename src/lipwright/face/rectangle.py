@@ -9,7 +9,7 @@ from lipwright.structures import LandmarkTrack
 
 WH_FRAMES = 100  # frames with a face that the mean shape is taken from; unverified
 SIDE, ABOVE = 1.5, 0.15  # of the face's size: the square's side, and how far it begins over the brows; unverified
-FRAMES = 3.0  # standard deviation of the Gaussian over the square's place and size
+FRAMES = 2.0  # standard deviation of the Gaussian over the square's place and size
 NOISE = 0.02  # of the face's size: a step of the square under which it is the landmarks' jitter
 AREA_FROM = 2  # shrinking by this much or more averages pixels before the cut
 

@@ -13,6 +13,7 @@ STRIDES = (8, 16, 32)
 ANCHORS = 2  # per cell, one after the other
 PARTS = {"scores": 1, "boxes": 4, "points": 10}  # last dimension of each; every part comes once per stride
 SCORE = 0.5
+SMALLER = 0.5  # of the canvas, for a second look: a face that fills it is larger than any the network learnt
 SAME_FACE = 0.35  # overlap over which the weaker of two boxes goes; unverified (0.4 where the network comes from)
 
 
@@ -50,10 +51,18 @@ class Scrfd:
     def detect(self, frame: np.ndarray) -> Detections:
         """All faces of score 0.5 and more. (H, W, 3) uint8 RGB.
 
+        A picture without one is looked at again at half the size, which the original does not do: in a close-up the
+        network misses what it finds in the same picture made smaller.
+
         Raises:
             BackendError: the model's outputs are not those of SCRFD with key points.
         """
-        canvas, scale = _fit(frame, self._model.size)
+        found = self._look(frame, 1.0)
+        return found if len(found) else self._look(frame, SMALLER)
+
+    def _look(self, frame: np.ndarray, share: float) -> Detections:
+        """Faces of the picture laid on that share of the canvas."""
+        canvas, scale = _fit(frame, self._model.size, share)
         outputs = self._model(((canvas.astype(np.float32) - 127.5) / 128)[None])
         scores, boxes, points = self._decode(outputs)
         order = np.argsort(-scores, kind="stable")
@@ -96,10 +105,10 @@ class Scrfd:
         return [tuple(flat[level :: len(STRIDES)]) for level in range(len(STRIDES))]
 
 
-def _fit(frame: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, float]:
+def _fit(frame: np.ndarray, size: tuple[int, int], share: float) -> tuple[np.ndarray, float]:
     """The picture at the top left of a black canvas, its shape kept, and canvas pixels per frame pixel."""
     height, width = frame.shape[:2]
-    ratio = min(size[0] / height, size[1] / width)
+    ratio = share * min(size[0] / height, size[1] / width)
     wide, high = max(1, int(width * ratio + 1e-6)), max(1, int(height * ratio + 1e-6))
     canvas = np.zeros((*size, 3), np.uint8)
     canvas[:high, :wide] = cv2.resize(frame, (wide, high), interpolation=cv2.INTER_LINEAR)
