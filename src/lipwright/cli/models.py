@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -146,7 +146,7 @@ def _in_megabytes(show: "Progress") -> "Progress":
     return megabytes
 
 
-def _row(store: "ModelStore", card: "ModelCard") -> dict[str, str | int]:
+def _row(store: "ModelStore", card: "ModelCard") -> dict[str, Any]:
     place, state = store.place(card.name), store.state(card.name)
     return {
         "name": card.name,

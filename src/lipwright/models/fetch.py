@@ -12,7 +12,7 @@ from lipwright.errors import BackendError, OutputError
 
 ATTEMPTS = 5  # a broken connection is taken up again this often, as long as every attempt brings something
 TIMEOUTS = (10, 60)  # seconds to connect, and of silence
-BLOCK = 1 << 18
+BLOCK = 1 << 16  # what a broken connection may lose
 
 Report = Callable[[int, int | None], None]
 """Called with the bytes that are there and the file's length, None while it is unknown."""

@@ -8,10 +8,11 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.resources import files
+from io import BufferedReader
 from pathlib import Path
 
 from platformdirs import user_data_path
@@ -113,7 +114,7 @@ class ModelStore:
         """
         about, path = card(name), self.place(name)
         if about.group == "shipped" or self.state(name) == "there":
-            return self._stored(name)
+            return Stored(name=name, path=path, sha256=_digest(path), bytes=path.stat().st_size)
         from lipwright.models.fetch import FetchError, discard, fetch
 
         part, failed = path.with_name(path.name + ".part"), []
@@ -123,12 +124,13 @@ class ModelStore:
             except FetchError as error:
                 failed.append(f"{url} ({error})")
                 continue
-            if wrong := _wrong(part, about, _digest(part)):
+            got = _digest(part)
+            if wrong := _wrong(part, about, got):
                 discard(part)
                 failed.append(f"{url} ({wrong})")
                 continue
             try:
-                return self._settle(name, part, url)
+                return self._settle(name, part, got, url)
             finally:
                 discard(part)
         raise BackendError(
@@ -148,15 +150,16 @@ class ModelStore:
         found = _find(about, source)
         if found is None:
             raise InputError(f"{about.file} is neither in {source} nor in {source / about.folder}")
-        if wrong := _wrong(found, about, _digest(found)):
+        got = _digest(found)
+        if wrong := _wrong(found, about, got):
             raise InputError(f"{found} {wrong}; name the folder of a whole copy")
         if path.exists() and path.samefile(found):
-            return self._settle(name, path, str(found))
+            return self._settle(name, path, got, str(found))
         part = path.with_name(f"{path.name}.{os.getpid()}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(found, part)
-            return self._settle(name, part, str(found))
+            return self._settle(name, part, got, str(found))
         except OSError as error:
             raise _unwritable(path, error) from error
         finally:
@@ -182,9 +185,9 @@ class ModelStore:
             raise OutputError(f"{path} cannot be deleted: {error.strerror}") from error
         return there
 
-    def _settle(self, name: str, part: Path, source: str) -> Stored:
-        """Give a whole file its name and its pin."""
-        path, got = self.place(name), _digest(part)
+    def _settle(self, name: str, part: Path, got: str, source: str) -> Stored:
+        """Give a whole file, whose sha256 was found right, its name and its pin."""
+        path = self.place(name)
         first = _read_pin(path) is None
         self._refuse_change(name, got)
         try:
@@ -192,12 +195,8 @@ class ModelStore:
         except OSError as error:
             raise _unwritable(path, error) from error
         _write_pin(path, got)
-        return self._stored(name, source, _note(card(name), path, got) if first else "")
-
-    def _stored(self, name: str, source: str = "", note: str = "") -> Stored:
-        path = self.place(name)
-        length = path.stat().st_size
-        return Stored(name=name, path=path, sha256=_digest(path), bytes=length, source=source, note=note)
+        note = _note(card(name), path, got) if first else ""
+        return Stored(name=name, path=path, sha256=got, bytes=path.stat().st_size, source=source, note=note)
 
     def _refuse_change(self, name: str, got: str) -> None:
         pinned = _read_pin(self.place(name))
@@ -229,7 +228,7 @@ def _wrong(path: Path, about: ModelCard, got: str) -> str | None:
 
 
 def _not_weights(path: Path) -> str | None:
-    with path.open("rb") as file:
+    with _reading(path) as file:
         begin = file.read(512)
     if not begin:
         return "is empty"
@@ -248,8 +247,17 @@ def _note(about: ModelCard, path: Path, got: str) -> str:
 
 
 def _digest(path: Path) -> str:
-    with path.open("rb") as file:
+    with _reading(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[BufferedReader]:
+    try:
+        with path.open("rb") as file:
+            yield file
+    except OSError as error:
+        raise BackendError(f"{path} cannot be read: {error.strerror}; check its permissions and its disk") from error
 
 
 def _pin(path: Path) -> Path:
