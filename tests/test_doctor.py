@@ -20,8 +20,9 @@ from lipwright.doctor.codecs import AUDIO, NEEDED, VIDEO
 from lipwright.doctor.finding import Finding, run, told
 from lipwright.errors import BackendError
 from lipwright.media.options import CODECS, CONTAINERS, EncodeOptions
-from lipwright.models.catalog import cards
+from lipwright.models.catalog import cards, shipped
 
+SHIPPED = sorted(card.name for card in shipped())
 GL = "libGL.so.1: cannot open shared object file: No such file or directory"
 REMEDY = "apt-get install libgl1 libglib2.0-0"
 
@@ -258,9 +259,9 @@ class TestModels:
     def test_every_card_is_named(self):
         finding = look("models")
         assert finding.status == "ok"
-        assert all(name in finding.detail for name in cards())
+        assert all(name in finding.detail for name in SHIPPED)
 
-    @pytest.mark.parametrize("name", sorted(cards()))
+    @pytest.mark.parametrize("name", SHIPPED)
     def test_other_bytes_than_the_card_says(self, monkeypatch, name):
         known = dict(cards())
         known[name] = replace(known[name], sha256=("0" * 64,))
