@@ -19,10 +19,6 @@ STABLE_ANCHORS = (0, 1, 2)  # of the five: eyes and nose
 OUTER_CORNERS = (36, 45)  # of the eyes, among the 68
 
 
-MODELS = ("scrfd", "pfpld", "head_pose")
-"""The published models of the chain, by the names on their cards."""
-
-
 @dataclass(frozen=True, slots=True)
 class Chain:
     """The three networks of the chain."""
@@ -38,8 +34,13 @@ class Chain:
         Raises:
             BackendError: one is missing or another model.
         """
-        detector, landmarks, pose = (models.pictures(name) for name in MODELS)
+        detector, landmarks, pose = (models.pictures(name) for name in chain_models(models))
         return cls(Scrfd(detector), Pfpld(landmarks), HeadPose(pose))
+
+
+def chain_models(models: Models) -> tuple[str, str, str]:
+    """The published models of the chain, by the names on their cards: the larger detector where it was pulled."""
+    return "scrfd_10g" if models.store.has("scrfd_10g") else "scrfd", "pfpld", "head_pose"
 
 
 @dataclass(frozen=True, slots=True)

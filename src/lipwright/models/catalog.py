@@ -17,7 +17,7 @@ class ModelCard:
         name: how the rest of the package asks for it.
         file: its published name.
         folder: where it lies in the published tree, empty for files of this package.
-        group: `shipped`, or the set it is pulled with.
+        group: `shipped`, the set it is pulled with, or `optional`: pulled by its own name only.
         urls: where it can be had, tried in this order.
         sha256: of the files that are accepted; empty where nobody published one.
         seen_sha256: of copies under the same name elsewhere: hints, never demands.

@@ -13,7 +13,7 @@ from lipwright.avatar.avatar import Avatar
 from lipwright.avatar.files import AnyAvatar
 from lipwright.avatar.landmarks import LandmarkAvatar, analyse_landmarks
 from lipwright.face.base import open_tracker
-from lipwright.face.chain import MODELS, Chain
+from lipwright.face.chain import Chain, chain_models
 from lipwright.facespace import STABLE
 from lipwright.media import Clip, prefetch
 from lipwright.progress import Progress, silent
@@ -76,7 +76,7 @@ class LandmarkAnalysis:
 
     def __init__(self, *, person: str, tracker: str, models: Models) -> None:
         self._person, self._tracker, self._models = person, tracker, models
-        used = {name: models.mark(name) for name in MODELS}
+        used = {name: models.mark(name) for name in chain_models(models)}
         self.marks = {"person": person, **used}
 
     def build(self, clip: Clip, progress: Progress) -> LandmarkAvatar:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from lipwright.compose.blend import paste
-from lipwright.media import Clip
+from lipwright.media import Clip, prefetch
 from lipwright.post.blur import FaceAttributes, needs_restoring
 from lipwright.post.occlude import OcclusionMask
 from lipwright.post.parse import FaceParser
@@ -100,7 +100,7 @@ def _blurred(options: "DubOptions", avatar: "AnyAvatar", clip: Clip, models: Mod
     attributes = FaceAttributes(models.pictures("face_attributes"))
     present = np.flatnonzero(avatar.track.present[: clip.facts.frames])
     shown = present[np.linspace(0, len(present) - 1, min(LOOKS, len(present))).astype(int)].tolist()
-    with closing(clip.play(shown)) as frames:
+    with closing(prefetch(clip.play(shown), 1)) as frames:
         blurs = [attributes.blur(frame, avatar.anchors(at)) for at, frame in zip(shown, frames, strict=True)]
     if needs_restoring(blurs, options.blur_threshold):
         return True

@@ -12,7 +12,7 @@ from lipwright.avatar.store import AvatarStore
 from lipwright.avatar.teeth import FEWEST, read_teeth
 from lipwright.avatar.trust import relied_on
 from lipwright.avatar.tuning import Tuning
-from lipwright.errors import InputError
+from lipwright.errors import InputError, OptionError
 from lipwright.face.base import TRACKERS
 from lipwright.media import Clip, open_clip
 from lipwright.motion.tuning import FittedStyle, Spoken, fit_style, lateness
@@ -89,6 +89,8 @@ def tune(avatar: Path | str, *, options: DubOptions | None = None, progress: Pro
             what = "is a photo" if clip.facts.is_photo else "has no sound"
             raise InputError(f"{footage} {what}; tuning needs a video of the person speaking, with its own sound")
         person, key, _ = load_avatar(clip, options, progress)
+        if not isinstance(person, Avatar):
+            raise OptionError(f"tuning is for the native engine's avatars, not those of {options.engine}")
         progress("fit", 0, STEPS)
         spoken, late = own_speech(clip, person, options)
     progress("fit", 1, STEPS)

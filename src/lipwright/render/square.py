@@ -27,8 +27,8 @@ def cut(frame: np.ndarray, square: np.ndarray, size: int) -> np.ndarray:
         (size, size, 3) uint8 RGB.
     """
     whole = max(1, int(float(square[2]) / size))  # shrinking by more than two skips pixels: average first
-    how = {"flags": cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, "borderMode": cv2.BORDER_REPLICATE}
-    large = cv2.warpAffine(frame, placed(square, size * whole), (size * whole, size * whole), **how)
+    fine, how = size * whole, cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    large = cv2.warpAffine(frame, placed(square, fine), (fine, fine), flags=how, borderMode=cv2.BORDER_REPLICATE)
     return large if whole == 1 else cv2.resize(large, (size, size), interpolation=cv2.INTER_AREA)
 
 

@@ -134,5 +134,6 @@ def probe(provider: str) -> str | None:
     except Exception as error:  # noqa: BLE001 - whatever the provider raises, it does not work
         return f"{provider} cannot run a network ({str(error).partition(chr(10))[0]})"
     wanted = open_model(PROBE).run(None, feed)
-    apart = max(float(np.abs(a - b).max() / max(b.std(), 1e-6)) for a, b in zip(got, wanted, strict=True))
+    pairs = [(np.asarray(a), np.asarray(b)) for a, b in zip(got, wanted, strict=True)]
+    apart = max(float(np.abs(a - b).max() / max(float(b.std()), 1e-6)) for a, b in pairs)
     return None if apart <= AGREES else f"{provider} gives other values than the CPU (by {apart:.2g} of their spread)"

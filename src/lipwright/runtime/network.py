@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,5 +90,5 @@ class Network:
         )
 
 
-def _ports(declared: list[Any]) -> tuple[Port, ...]:
+def _ports(declared: Sequence[Any]) -> tuple[Port, ...]:
     return tuple(Port(port.name, tuple(port.shape), port.type) for port in declared)
