@@ -136,6 +136,14 @@ class TestPull:
             store.pull("xseg")
         assert store.pull("xseg").path.read_bytes() == WEIGHTS
 
+    def test_another_process_that_writes_the_same_download(self, store, site, mirrors):
+        def meddle(stage, done, total):
+            if len(site.asked) == 1 and done == total:
+                with (store.folder / f"{XSEG}.part").open("ab") as part:
+                    part.write(b"theirs")
+
+        assert store.pull("xseg", progress=meddle).path.read_bytes() == WEIGHTS
+
     def test_the_second_mirror_is_used_when_the_first_has_nothing(self, store, site, mirrors):
         mirrors("/gone.onnx", "/xseg.onnx")
         assert store.pull("xseg").source == f"{site.url}/xseg.onnx"

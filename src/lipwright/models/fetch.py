@@ -65,6 +65,8 @@ def _attempt(url: str, part: Path, report: Report) -> None:
         length = answer.headers.get("Content-Length")
         total = done + int(length) if length else None
         part.parent.mkdir(parents=True, exist_ok=True)
+        if not done:
+            part.unlink(missing_ok=True)  # not emptied: another process may be writing it
         _about(part).write_text(json.dumps({"url": url, "etag": answer.headers.get("ETag", "")}), "utf-8")
         with part.open("ab" if done else "wb") as file:
             report(done, total)
@@ -72,8 +74,9 @@ def _attempt(url: str, part: Path, report: Report) -> None:
                 file.write(block)
                 done += len(block)
                 report(done, total)
-    if total is not None and done != total:  # urllib3 before 2.0 does not notice
-        raise requests.exceptions.ChunkedEncodingError("the answer ended early")
+    # The file's own length: urllib3 before 2.0 does not notice a short answer, and another process may write too.
+    if total is not None and _length(part) != total:
+        raise requests.exceptions.ChunkedEncodingError(f"{_length(part)} bytes of {total}")
     return None
 
 
