@@ -14,7 +14,7 @@ from lipwright.avatar.store import AvatarStore, default_cache
 from lipwright.face.base import open_tracker
 from lipwright.facespace import DRIVE
 from lipwright.media import open_clip
-from lipwright.pipeline import job
+from lipwright.pipeline import analysis
 from lipwright.pipeline.job import load_avatar
 from lipwright.render.bank import MouthBank
 
@@ -43,7 +43,7 @@ def tracker_calls(monkeypatch):
 
         return call
 
-    monkeypatch.setattr(job, "open_tracker", opened)
+    monkeypatch.setattr(analysis, "open_tracker", opened)
     return calls
 
 

@@ -102,7 +102,7 @@ FAILURES = {
     "person": (["--person", "boss"], 2, "--person 'boss' is unknown"),
     "fps": (["--fps", "fast"], 2, "--fps 'fast' is not a rate"),
     "intensity": (["--intensity", "3"], 2, "intensity must be 0..2, got 3"),
-    "engine": (["--engine", "x"], 2, "engine 'x' is unknown; use one of native"),
+    "engine": (["--engine", "x"], 2, "engine 'x' is unknown; use one of heygem, native"),
     "codec": (["--codec", "mpeg1"], 2, "codec must be one of"),
     "crf": (["--crf", "99"], 2, "crf must be 0..51"),
     "log file": (["--log-file", "none/x.log"], 2, "--log-file none/x.log cannot be written"),

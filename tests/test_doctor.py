@@ -135,7 +135,7 @@ class TestMissingLibraries:
         fine = {name for name, check in found.items() if check["status"] == "ok"}
         assert fine == {
             "Python", "packages", "processor", "cache", "disk of the cache", "disk of this folder",
-            "disk of temporary files",
+            "disk of temporary files", "converters",
         }  # fmt: skip
         assert all(check["remedy"] for name, check in found.items() if name not in fine)
 

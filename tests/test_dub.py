@@ -20,7 +20,7 @@ from lipwright import DubOptions, EncodeOptions, MediaError, NoFaceError, Option
 from lipwright.errors import BackendError
 from lipwright.example import portrait as portrait_file
 from lipwright.media import open_clip, read_sound
-from lipwright.pipeline import job as job_module
+from lipwright.pipeline import analysis
 
 FAST = EncodeOptions(preset="ultrafast", crf=23)
 
@@ -301,7 +301,7 @@ def test_what_cannot_be_done_is_one_sentence_and_leaves_nothing(name, wrong, fol
 
 
 def test_a_name_or_codec_that_fails_is_refused_before_the_analysis(wrong, monkeypatch):
-    monkeypatch.setattr(job_module, "analyse", lambda *a, **k: pytest.fail("analysed first"))
+    monkeypatch.setattr(analysis, "analyse", lambda *a, **k: pytest.fail("analysed first"))
     for name in ("unknown suffix", "wrong codec", "no output folder", "output is a folder", "silent sound"):
         (video, audio, output, options), error, _ = wrong[name]
         with pytest.raises(error):

@@ -22,6 +22,7 @@ from lipwright.example import portrait as portrait_file
 from lipwright.example import speech as speech_file
 from lipwright.media import open_clip, read_sound
 from lipwright.media.encode import ClipWriter
+from lipwright.pipeline import analysis
 from lipwright.pipeline import estimate as estimate_module
 from lipwright.pipeline import job as job_module
 from lipwright.pipeline.estimate import Use, _remaining, estimate
@@ -322,14 +323,14 @@ def test_the_plan_is_that_of_the_job(length, clip_file, long_wav, folder, quick)
 
 def test_a_stored_avatar_is_used_and_not_made_again(clip_file, speech_wav, folder, quick, monkeypatch):
     dub(clip_file, speech_wav, folder / "a.mp4", options=quick)
-    monkeypatch.setattr(job_module, "analyse", lambda *a, **k: pytest.fail("analysed"))
+    monkeypatch.setattr(analysis, "analyse", lambda *a, **k: pytest.fail("analysed"))
     assert estimate(clip_file, speech_wav, folder / "a.mp4", options=quick).avatar_stored
 
 
 @pytest.mark.parametrize("length", ["bounce", "remap"])
 def test_of_long_footage_a_part_is_looked_at(length, longer, six_seconds, folder, cache, scratch, monkeypatch):
     looked_at, written = [], []
-    right, write = job_module.analyse, ClipWriter.write
+    right, write = analysis.analyse, ClipWriter.write
 
     def counted(frames, *args, **kwargs):
         return right((looked_at.append(frame) or frame for frame in frames), *args, **kwargs)
@@ -338,7 +339,7 @@ def test_of_long_footage_a_part_is_looked_at(length, longer, six_seconds, folder
         written.append(picture)
         write(self, picture)
 
-    monkeypatch.setattr(job_module, "analyse", counted)
+    monkeypatch.setattr(analysis, "analyse", counted)
     options = DubOptions(encode=FAST, length=length)
     with monkeypatch.context() as watching:
         watching.setattr(ClipWriter, "write", noted)
@@ -373,7 +374,7 @@ def test_no_face_in_the_sample_is_a_note_and_none_at_all_is_refused(
         raise NoFaceError("nobody")
 
     monkeypatch.setattr(
-        job_module, "analyse", lambda frames, *a, progress, **k: nobody([progress("", 0, 0) for _ in frames])
+        analysis, "analyse", lambda frames, *a, progress, **k: nobody([progress("", 0, 0) for _ in frames])
     )
     plan = estimate(longer, six_seconds, folder / "a.mp4", options=DubOptions(encode=FAST))
     assert plan.notes == ("no usable face in the 96 frames looked at; the job is refused if none has one",)
