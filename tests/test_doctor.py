@@ -13,6 +13,7 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
+from lipwright.models.catalog import cards
 from lipwright.cli.main import app
 from lipwright.doctor import checks
 from lipwright.doctor.checks import CHECKS, diagnose
@@ -20,7 +21,6 @@ from lipwright.doctor.codecs import AUDIO, NEEDED, VIDEO
 from lipwright.doctor.finding import Finding, run, told
 from lipwright.errors import BackendError
 from lipwright.media.options import CODECS, CONTAINERS, EncodeOptions
-from lipwright.models.catalog import cards
 
 GL = "libGL.so.1: cannot open shared object file: No such file or directory"
 REMEDY = "apt-get install libgl1 libglib2.0-0"
