@@ -78,7 +78,7 @@ def test_what_covers_the_face_is_left_out(opened):
     covered = plain(255, 120, 100)
     covered[:, 300:320] = (120, 120, 255)
     mask = masks.area(covered, FIVE, AREA)
-    assert not mask[:, 303:317].any()
+    assert mask[:, 303:317].max() < 1e-4
     assert mask[int(y), 360] > 0.999
 
 

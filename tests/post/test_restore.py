@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 from twins import post as twins
-from upright import placed, waves
+from upright import network, placed, sharpened, waves
 
 from lipwright.errors import OptionError
 from lipwright.models.catalog import ModelCard
@@ -18,22 +18,8 @@ CARD = ModelCard(
 AREA = (0, 0, 600, 520)
 
 
-def network(change):
-    """A network out of a function from and to (512, 512, 3) float32 RGB in grey levels."""
-
-    def look(pictures):
-        made = change((pictures[0] + 1) * 127.5) / 127.5 - 1
-        return [made.astype(np.float32).transpose(2, 0, 1)[None]]
-
-    return look
-
-
 def blurred(sigma):
     return network(lambda face: cv2.GaussianBlur(face, (0, 0), sigma))
-
-
-def sharpened(face):
-    return face + 1.5 * (face - cv2.GaussianBlur(face, (0, 0), 3))
 
 
 def energy(picture):

@@ -18,9 +18,10 @@ HALF_AXES = (160, 220)  # across, along the face
 EDGE = 20
 SOFT = 201
 
-TONE = 24.0  # deviation of the Gaussian, pixels of the square, whose part of a change is tone; eyes are 137 apart
-DETAIL, AROUND = 2.0, 12.0  # Gaussians, pixels of the square: what is finer is detail; over what detail is weighed
-GRAIN = 1.5  # grey levels: detail so weak is grain and blocks, which may go
+TONE = 119  # width of the blur, pixels of the square, whose part of a change is tone; eyes are 137 apart
+DETAIL = (2.0, 1.2)  # deviation under which something is detail: pixels of the square, and of the frame if that is more
+AROUND = 59  # width of the blur over which detail is weighed, pixels of the square
+GRAIN = 0.4  # grey levels: detail so weak may go
 LEAST = 0.8  # share of the frame's own detail under which the network's face does not count
 
 
@@ -59,36 +60,38 @@ class Restorer:
         if self._strength == 0:
             return own
         crop, matrix = aligned(picture, five)
-        change = laid_back(self._strength * self._change(crop), matrix, area)
+        scale = float(np.linalg.norm(matrix[:, 0]))
+        change = laid_back(self._strength * self._change(crop, scale), matrix, area)
         return np.clip(np.rint(own + change), 0, 255).astype(np.uint8)
 
-    def _change(self, crop: np.ndarray) -> np.ndarray:
-        """What is added to the square, (512, 512, 3) float32, grey levels."""
+    def _change(self, crop: np.ndarray, scale: float) -> np.ndarray:
+        """What is added to the square, (512, 512, 3) float32 grey levels; scale: its pixels per pixel of the frame."""
         before = crop.astype(np.float32)
         made = self._model(before[None] / 127.5 - 1)[0][0].transpose(1, 2, 0)
         after = np.clip((made + 1) * 127.5, 0, 255)
         change = after - before
-        change -= cv2.GaussianBlur(change, (0, 0), TONE)
-        return change * (ellipse() * worth(before, after))[..., None]
+        change -= cv2.stackBlur(change, (TONE, TONE))
+        return change * (ellipse() * worth(before, after, max(DETAIL[0], DETAIL[1] * scale)))[..., None]
 
 
-def worth(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """How far a restored face counts: not where it holds less detail than the frame did, beyond the frame's grain.
+def worth(before: np.ndarray, after: np.ndarray, finer: float) -> np.ndarray:
+    """How far a restored face counts: not where it holds less detail than the frame did.
 
     Args:
         before, after: (H, W, 3) float32 RGB, grey levels.
+        finer: deviation of the Gaussian, pixels, that leaves no detail.
 
     Returns:
         (H, W) float32, 0..1.
     """
-    share = _detail(after) / np.maximum(_detail(before) - GRAIN, 1e-3)
+    share = _detail(after, finer) / np.maximum(_detail(before, finer) - GRAIN, 1e-3)
     return np.clip((share - LEAST) / (1 - LEAST), 0, 1)
 
 
-def _detail(picture: np.ndarray) -> np.ndarray:
+def _detail(picture: np.ndarray, finer: float) -> np.ndarray:
     luma = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-    fine = luma - cv2.GaussianBlur(luma, (0, 0), DETAIL)
-    return np.sqrt(cv2.GaussianBlur(fine * fine, (0, 0), AROUND))
+    fine = luma - cv2.GaussianBlur(luma, (0, 0), finer)
+    return np.sqrt(np.maximum(cv2.stackBlur(fine * fine, (AROUND, AROUND)), 0))
 
 
 @cache
