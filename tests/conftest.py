@@ -20,6 +20,13 @@ from lipwright.media import ClipWriter, EncodeOptions, read_sound
 CLIP_FRAMES, CLIP_FPS = 24, Fraction(24)
 
 
+def pytest_collection_modifyitems(config, items):
+    """Tests of full-size networks run only where the marker is asked for by name."""
+    if "full" not in config.getoption("markexpr"):
+        config.hook.pytest_deselected(items=[item for item in items if "full" in item.keywords])
+        items[:] = [item for item in items if "full" not in item.keywords]
+
+
 @pytest.fixture(autouse=True)
 def cache(tmp_path_factory, monkeypatch):
     """No test sees the user's avatars, or those of another test."""

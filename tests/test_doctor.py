@@ -13,7 +13,6 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
-from lipwright.models.catalog import cards
 from lipwright.cli.main import app
 from lipwright.doctor import checks
 from lipwright.doctor.checks import CHECKS, diagnose
