@@ -51,3 +51,43 @@ def test_what_of_a_frame_a_square_covers():
     assert inside(np.array((10.3, 20.7, 40.5)), (90, 120)) == (10, 20, 41, 42)
     assert inside(np.array((-20.0, 60.0, 50.0)), (90, 120)) == (0, 60, 30, 30)
     assert inside(np.array((500.0, 500.0, 9.0)), (90, 120)) == (119, 89, 1, 1)
+
+
+@pytest.fixture(scope="module")
+def picture():
+    rng = np.random.default_rng(3)
+    return cv2.GaussianBlur(rng.integers(0, 256, (400, 500, 3), dtype=np.uint8), (0, 0), 3)
+
+
+def test_a_square_of_its_own_size_is_the_frame_itself(picture):
+    assert np.array_equal(cut(picture, np.array((40, 30, 128)), 128), picture[30:158, 40:168])
+
+
+@pytest.mark.parametrize("side", [90, 180, 300])
+def test_whole_squares_are_cut_as_by_resize(picture, side):
+    how = cv2.INTER_AREA if side > 256 else cv2.INTER_CUBIC
+    wanted = cv2.resize(picture[20 : 20 + side, 60 : 60 + side], (128, 128), interpolation=how)
+    apart = np.abs(cut(picture, np.array((60, 20, side)), 128).astype(int) - wanted)[3:-3, 3:-3]
+    assert apart.mean() < 0.6
+    assert apart.max() <= 4
+
+
+def test_fractions_move_the_cut(picture):
+    y, x = np.mgrid[:400, :500]
+    ramp = np.dstack([x / 2, y / 2, (x + y) / 4]).clip(0, 255).astype(np.float32)
+    for side in (100, 330):  # enlarged and averaged
+        square = np.array((40.3, 30.7, side))
+        got = cut(ramp, square, 128)
+        columns = (placed(square, 128) @ np.stack([np.arange(128), np.zeros(128), np.ones(128)]))[0]
+        assert np.abs(got[64, 3:-3, 0] - columns[3:-3] / 2).max() < 0.1  # OpenCV places samples to 1/32 pixel
+
+
+@pytest.mark.parametrize(
+    "square", [(-50, -40, 120), (430, 350, 120), (-150, -120, 500), (600, 500, 50), (600, 500, 600)]
+)
+def test_borders_are_repeated(picture, square):
+    got = cut(picture, np.array(square, np.float32), 96)
+    assert got.shape == (96, 96, 3)
+    assert got.dtype == np.uint8
+    if square[0] > 500:
+        assert np.abs(got.astype(int) - picture[-1, -1]).max() <= 1

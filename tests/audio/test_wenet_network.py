@@ -24,7 +24,7 @@ def mel():
     return torch.from_numpy(np.random.default_rng(5).uniform(-70, 10, (2, 131, 80)).astype("f4"))
 
 
-def reference(w, mel):  # noqa: PLR0915 - one step after the other
+def reference(w, mel):  # noqa: PLR0915 - one network on one page
     """Every stage of the encoder from its weights by key, by another formulation. Yields (stage, features)."""
 
     def linear(x, name):

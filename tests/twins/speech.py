@@ -45,9 +45,9 @@ def state(network: Encoder) -> dict[str, torch.Tensor]:
     return others | {f"encoder.{key}": value for key, value in network.state_dict().items()}
 
 
-def build(folder: Path) -> Path:
+def build(folder: Path, blocks: int = 1, width: int = WIDTH) -> Path:
     """Write the twin into a folder like the published tree. Returns the file."""
     path = folder / PATH
     path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(state(encoder()), path)
+    torch.save(state(encoder(blocks, width)), path)
     return path

@@ -54,10 +54,10 @@ def open_ears(models: Models) -> Callable[[Iterable[np.ndarray]], Iterator[np.nd
 
 
 class Encoder(Protocol):
-    """Makes speech features of log-mel rows."""
+    """Log-mel rows (T, 80) float32 to speech features (`frames_of(T)`, 256) float32."""
 
     def __call__(self, mel: np.ndarray) -> np.ndarray:
-        """(T, 80) float32 to (`frames_of(T)`, 256) float32."""
+        """Frame j sees rows 4 j to 4 j + 6, and by attention all of them."""
         ...
 
 
@@ -101,7 +101,7 @@ def _padded(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
 class _Rows:
     """Log-mel rows of a sound that comes in blocks.
 
-    A padded sound begins and ends in silence longer than a window: what lies beyond its ends is silence too.
+    A padded sound begins and ends in silence longer than a window: mirrored or not, what lies beyond is silence.
     """
 
     def __init__(self) -> None:
