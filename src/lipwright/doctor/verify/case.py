@@ -192,6 +192,11 @@ class Case:
         return np.concatenate(list(hear([samples], self.ears)))
 
 
+def unexpected(error: Exception) -> str:
+    """An error that is none of ours, in a line."""
+    return f"unexpected {type(error).__name__}: {error}".partition("\n")[0]
+
+
 def without_paths(text: str, folder: Path) -> str:
     """A message with the folders of files left out.
 

@@ -1,22 +1,29 @@
 """U1 to U3: what each file is."""
 
 import hashlib
+import logging
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
-from lipwright.doctor.verify.case import Case, Seen, without_paths
-from lipwright.errors import BackendError
+from lipwright.doctor.verify.case import Case, Seen, unexpected, without_paths
+from lipwright.errors import BackendError, LipwrightError
+from lipwright.face.scrfd import Scrfd
 from lipwright.models.catalog import card
 from lipwright.runtime import Network
 from lipwright.runtime.network import Port
 
-CHECKPOINTS: dict[str, Callable[[Case], object]] = {
+log = logging.getLogger(__name__)
+BLACK = np.zeros((64, 64, 3), np.uint8)
+TRIALS: dict[str, Callable[[Case], object]] = {
+    "scrfd": lambda case: Scrfd(case.models.pictures("scrfd")).detect(BLACK),
+    "scrfd_10g": lambda case: Scrfd(case.models.pictures("scrfd_10g")).detect(BLACK),
     "dinet_v1": lambda case: case.generator,
     "wenet": lambda case: case.encoder,
 }
+"""What shows that a file can be used, where opening it as a network that looks at pictures is not all of it."""
 
 
 def refused(case: Case, name: str) -> str:
@@ -26,11 +33,18 @@ def refused(case: Case, name: str) -> str:
         ImportError: a checkpoint cannot be looked into without PyTorch.
     """
     try:
-        CHECKPOINTS[name](case) if name in CHECKPOINTS else case.models.pictures(name)
-    except BackendError as error:
-        # What to do comes last in every error of ours; here it would name this very command.
-        return without_paths(str(error).rpartition("; ")[0], case.models.store.folder)
-    return ""
+        TRIALS[name](case) if name in TRIALS else case.models.pictures(name)
+    except ImportError:
+        raise
+    except LipwrightError as error:
+        # What to do comes last in an error of ours; here it would name this very command.
+        why = str(error).rpartition("; ")[0] or str(error)
+    except Exception as error:
+        log.debug("failed", exc_info=True)
+        why = unexpected(error)
+    else:
+        return ""
+    return without_paths(why, case.models.store.folder)
 
 
 def identity(case: Case, name: str) -> Seen:

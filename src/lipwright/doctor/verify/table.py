@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
+from importlib.util import find_spec
 
 import numpy as np
 
 from lipwright.doctor.verify import faces, files, generator, masks, speech
-from lipwright.doctor.verify.case import AGREES, DIFFERS, UNMEASURED, Case, Report, Row, Seen, without_paths
+from lipwright.doctor.verify.case import AGREES, DIFFERS, UNMEASURED, Case, Report, Row, Seen, unexpected, without_paths
 from lipwright.errors import LipwrightError, OptionError
 from lipwright.models.catalog import card, cards
 from lipwright.progress import Progress, silent
@@ -55,8 +56,12 @@ TABLE = (
     Entry("U7", "short tail of a sound", speech.tail, ("wenet",)),
     Entry("U8", "frames without a face, or turned away", _rule("they pass unchanged")),
     Entry("U9", "silence in newer images", _rule("the network is given what it hears, in silence as in speech")),
-    Entry("U10", "training data, colours and teeth", _rule("colour is matched along the mask's border; teeth are not")),
-    Entry("U11", "variable frame rate", _rule("frames are taken by their time at an exact constant rate")),
+    Entry(
+        "U10",
+        "training data, colours and teeth",
+        _rule("colours are matched at the mask, teeth stay as drawn"),
+    ),
+    Entry("U11", "variable frame rate", _rule("frames are resampled by their time to a constant rate")),
     Entry("U12", "network of dinet_v1", generator.keys, ("dinet_v1",)),
     Entry("U12", "converted dinet_v1 against PyTorch", generator.conversion, ("dinet_v1", "wenet")),
     Entry("U13", "order of the head pose's outputs", faces.pose_order, ("head_pose",)),
@@ -118,7 +123,7 @@ def _rows(case: Case, entry: Entry) -> list[Row]:
         why = f"needs PyTorch ({error}); pip install 'lipwright[heygem]'"
     except Exception as error:
         log.debug("failed", exc_info=True)
-        why = f"unexpected {type(error).__name__}: {error}".partition("\n")[0]
+        why = unexpected(error)
     else:
         return [_row(entry, each) for each in (seen if isinstance(seen, list) else [seen])]
     told = without_paths(why, case.models.store.folder)
@@ -145,7 +150,8 @@ def _unusable(case: Case, name: str) -> bool:
 
 
 def _versions() -> dict[str, str]:
-    return {
+    converters = {name: metadata.version(name) if find_spec(name) else "absent" for name in ("torch", "onnx")}
+    return converters | {
         "lipwright": metadata.version("lipwright"),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
