@@ -15,7 +15,7 @@ def engine(name: str) -> Finding:
     needed, models = ENGINES[name].models, Models(device="cpu")
     if not needed:
         return Finding(detail="ready: everything it needs ships with the package")
-    missing = [each for each in needed if not models.store.has(each)]
+    missing = [each for each in needed if not models.has(each)]
     if missing:
         files = ", ".join(card(each).file for each in missing)
         return Finding(

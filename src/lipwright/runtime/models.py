@@ -71,7 +71,7 @@ class Models:
         Raises:
             BackendError: some are missing (one sentence names them all), or as of `pictures` and `network`.
         """
-        missing = [name for name in names if not self.store.has(name)]
+        missing = [name for name in names if not self.has(name)]
         if missing:
             raise BackendError(
                 f"not in {self.store.folder}: {', '.join(card(name).file for name in missing)}; "
@@ -79,6 +79,10 @@ class Models:
             )
         for name in names:
             self.opened(name)
+
+    def has(self, name: str) -> bool:
+        """Whether the file is there, or for a checkpoint an ONNX export of the user's own."""
+        return self.store.has(name) or (name in CONVERTERS and self._own(name).is_file())
 
     def opened(self, name: str) -> Network:
         """The network of that name, whichever kind it is."""
@@ -92,11 +96,12 @@ class Models:
         """
         return _digest(self.store.path(name))
 
+    def _own(self, name: str) -> Path:
+        return self.store.place(name).with_suffix(".onnx")
+
     def _converted(self, name: str) -> Path:
         """The ONNX file of a checkpoint: the user's own export beside it, or ours."""
-        about = card(name)
-        own = (self.store.folder / about.folder / about.file).with_suffix(".onnx")
-        if own.is_file():
+        if (own := self._own(name)).is_file():
             return own
         checkpoint = self.store.path(name)
         kind = f"{_digest(checkpoint)}.{CONVERSION}{'.half' * self.device.half}.onnx"
@@ -106,7 +111,7 @@ class Models:
                 convert = registry.resolve(CONVERTERS[name])
             except ImportError as error:
                 raise BackendError(
-                    f"{about.file} must be converted once, which needs PyTorch ({error}); "
+                    f"{checkpoint.name} must be converted once, which needs PyTorch ({error}); "
                     "pip install 'lipwright[heygem]'"
                 ) from error
             convert(checkpoint, target, half=self.device.half)
