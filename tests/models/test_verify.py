@@ -2,6 +2,9 @@
 
 import json
 import re
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -65,11 +68,16 @@ def pictures(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory, portrait):
-    """A report on twins of everything."""
+def published(tmp_path_factory):
+    """A store full of twins; whoever harms it works on a copy."""
     pytest.importorskip("torch", reason="needs the extra heygem")
-    folder = twins.build_all(tmp_path_factory.mktemp("published"))
-    return verify((), Models(folder, "cpu"), portrait)
+    return twins.build_all(tmp_path_factory.mktemp("published"))
+
+
+@pytest.fixture(scope="module")
+def whole(published, portrait):
+    """A report on twins of everything."""
+    return verify((), Models(published, "cpu"), portrait)
 
 
 def test_nothing_is_there(measure):
@@ -161,12 +169,23 @@ def test_a_checkpoint_with_a_renamed_key_cannot_be_used(measure, tmp_path):
 
 
 @pytest.mark.torch
-def test_without_torch_checkpoints_are_not_judged(tmp_path, portrait):
-    """In a process of its own, where PyTorch cannot be imported."""
-    import subprocess
-    import sys
+def test_exports_of_the_users_own(measure, published, whole, tmp_path):
+    """In the checkpoints' places lie ONNX files only: what needs no checkpoint is measured."""
+    store = Models(shutil.copytree(published, tmp_path / "my models")).store
+    for name in ("wenet", "dinet_v1"):
+        checkpoint = store.place(name)
+        (converted,) = checkpoint.parent.glob("*.onnx")
+        converted.rename(checkpoint.with_suffix(".onnx"))
+        checkpoint.unlink()
+    report = measure("wenet", "dinet_v1")
+    assert {row.id for row in report.rows if row.expected} == {"U7", "U16", "U17", "U20"}
+    assert report.unusable == ()
 
-    twins.build_all(tmp_path / "models")
+
+@pytest.mark.torch
+def test_without_torch_checkpoints_are_not_judged(published, tmp_path):
+    """In a process of its own, where PyTorch cannot be imported and nothing was converted before."""
+    shutil.copytree(published, tmp_path / "models", ignore=shutil.ignore_patterns("*.1.onnx"))
     code = (
         "import sys; sys.modules['torch'] = None\n"
         "from lipwright.cli.main import main\n"
@@ -212,7 +231,7 @@ def test_a_detector_without_points_cannot_be_used(measure, place):
     (ports,) = rows_of(report, 2)
     assert ports.verdict == DIFFERS
     assert "score_8 [1, 12800, 1] float" in ports.measured
-    assert "scrfd_500m_bnkps_shape640x640.onnx is not scrfd" in ports.measured
+    assert "gives 6 outputs: an export without key points" in ports.measured
 
 
 def test_a_detector_with_other_anchors_cannot_be_used(measure, place):
@@ -302,7 +321,9 @@ class Drawing:
     def __init__(self, draw):
         hidden = np.ones((256, 256), np.float32)
         hidden[86:252, 37:218] = 0
-        self.models = SimpleNamespace(network=lambda _: SimpleNamespace(run=lambda *fed: [draw(*fed)]))
+        self.models = SimpleNamespace(
+            network=lambda _: SimpleNamespace(run=lambda *fed: [draw(*fed)]), store=SimpleNamespace(has=lambda _: True)
+        )
         self.inner = np.random.default_rng(1).uniform(0.2, 0.8, (1, 3, 256, 256)).astype(np.float32)
         self.generator = SimpleNamespace(source_mask=SimpleNamespace(numpy=lambda: hidden))
         self.samples = np.sin(np.arange(64_000, dtype=np.float32))
@@ -404,16 +425,23 @@ def test_another_image(tmp_path, pictures):
 
 
 @pytest.mark.parametrize(
-    ("text", "plain"),
+    ("folder", "text", "plain"),
     [
-        ("/home/eve/my models/a/b.onnx is not x", "b.onnx is not x"),
-        ("Load model from /srv/data/x.onnx failed:Protobuf", "Load model from x.onnx failed:Protobuf"),
-        (r"C:\Users\Eve\x.onnx cannot be read", "x.onnx cannot be read"),
-        ("got (1, 2) / 128 and 3/4", "got (1, 2) / 128 and 3/4"),
+        ("/home/eve/my models", "/home/eve/my models/a/b.onnx is not x", "b.onnx is not x"),
+        (
+            "/home/eve/my models",
+            "x.onnx is not in /home/eve/my models; pull",
+            "x.onnx is not in the model folder; pull",
+        ),
+        ("models", "models/a/b.onnx is not x; `lipwright models pull`", "b.onnx is not x; `lipwright models pull`"),
+        ("eve/models", "x.onnx is not in eve/models; pull it", "x.onnx is not in the model folder; pull it"),
+        (".", "Load model from /srv/data/x.onnx failed:Protobuf.", "Load model from x.onnx failed:Protobuf."),
+        ("models", r"C:\Users\Eve\x.onnx cannot be read", "x.onnx cannot be read"),
+        ("models", "got (1, 2) / 128 and 3/4, sync and/or async", "got (1, 2) / 128 and 3/4, sync and/or async"),
     ],
 )
-def test_paths_are_left_out(text, plain):
-    assert without_paths(text, Path("/home/eve/my models")) == plain
+def test_paths_are_left_out(folder, text, plain):
+    assert without_paths(text, Path(folder)) == plain
 
 
 def test_the_largest_face_is_measured(tmp_path, portrait):

@@ -204,9 +204,9 @@ def without_paths(text: str, folder: Path) -> str:
         text: of an error.
         folder: of the models; known, so that also a name with blanks is found.
     """
-    known = {str(folder), str(folder.absolute()), str(folder.resolve()), folder.as_posix()} - {"."}
-    for each in sorted(known, key=len, reverse=True):
-        text = text.replace(each, "the model folder")
-    for each in {str(Path.home()), Path.home().as_posix()} - {"/"}:
-        text = text.replace(each, "~")
-    return re.sub(r"(?<![\w.])(?:[A-Za-z]:|~|the model folder)?(?:[\\/][^\s\\/:;,'\"]+)+[\\/]", "", text)
+    known = {str(folder), str(folder.absolute()), str(folder.resolve()), folder.as_posix(), str(Path.home())}
+    for each in sorted(filter(lambda each: Path(each).name, known), key=len, reverse=True):
+        # A short relative one may be a word of the sentence: it counts only before a separator.
+        ends = r"(?=[\\/])" if Path(each).name == each else ""
+        text = re.sub(rf"(?<![\w.]){re.escape(each)}{ends}", "the model folder", text)
+    return re.sub(r"(?<![\w.])(?:[A-Za-z]:|the model folder)?(?:[\\/][^\s\\/:;,'\"]+)*[\\/](?=[^\s\\/])", "", text)

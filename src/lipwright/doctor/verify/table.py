@@ -31,12 +31,14 @@ class Entry:
         item: what is asked.
         measure: answers it.
         about: the models it is about: without their files there is no answer; none for a rule of ours.
+        export: whether an ONNX export of the user's own in a checkpoint's place answers it as well.
     """
 
     id: str
     item: str
     measure: Callable[[Case], Seen | list[Seen]]
     about: tuple[str, ...] = ()
+    export: bool = False
 
 
 def _rule(text: str) -> Callable[[Case], Seen]:
@@ -53,7 +55,7 @@ TABLE = (
     Entry("U5", "colour order of the detector", faces.detector_colours, ("scrfd",)),
     Entry("U6", "wenet", speech.parts, ("wenet",)),
     Entry("U6", "network of wenet", speech.keys, ("wenet",)),
-    Entry("U7", "short tail of a sound", speech.tail, ("wenet",)),
+    Entry("U7", "short tail of a sound", speech.tail, ("wenet",), export=True),
     Entry("U8", "frames without a face, or turned away", _rule("they pass unchanged")),
     Entry("U9", "silence in newer images", _rule("the network is given what it hears, in silence as in speech")),
     Entry(
@@ -68,13 +70,13 @@ TABLE = (
     Entry("U14", "output of the landmarks", faces.landmark_output, ("pfpld",)),
     Entry("U14", "colour order of the landmarks", faces.landmark_colours, ("pfpld",)),
     Entry("U15", "place of blur among the attributes", faces.blur_place, ("face_attributes",)),
-    Entry("U16", "range of the generator's input", generator.scale, ("dinet_v1", "wenet")),
-    Entry("U17", "sound drives the mouth", generator.drive, ("dinet_v1", "wenet")),
+    Entry("U16", "range of the generator's input", generator.scale, ("dinet_v1", "wenet"), export=True),
+    Entry("U17", "sound drives the mouth", generator.drive, ("dinet_v1", "wenet"), export=True),
     Entry("U18", "xseg", masks.xseg_layout, ("xseg",)),
     Entry("U18", "xseg", masks.xseg_polarity, ("xseg",)),
     Entry("U19", "colour order of the parser", masks.parser_colours, ("face_parsing",)),
     Entry("U19", "colour order of the restorer", masks.restorer_colours, ("gfpgan",)),
-    Entry("U20", "range of the speech features", speech.spread, ("wenet",)),
+    Entry("U20", "range of the speech features", speech.spread, ("wenet",), export=True),
     Entry("U20", "factor of the audio code", generator.gain, ("dinet_v1", "wenet")),
 )
 
@@ -111,7 +113,8 @@ def verify(names: Sequence[str], models: Models, picture: np.ndarray, progress: 
 
 def _rows(case: Case, entry: Entry) -> list[Row]:
     """The row or rows of an entry; whatever goes wrong becomes the row's text."""
-    absent = [card(name).file for name in entry.about if not case.models.store.has(name)]
+    there = case.models.has if entry.export else case.models.store.has
+    absent = [card(name).file for name in entry.about if not there(name)]
     if absent:
         told = f"{', '.join(absent)} is not there"
         return [Row(id=entry.id, item=entry.item, measured=told, expected="", verdict=UNMEASURED)]
@@ -144,7 +147,7 @@ def _row(entry: Entry, seen: Seen) -> Row:
 def _unusable(case: Case, name: str) -> bool:
     """Whether the file is there and refused; a checkpoint cannot be judged without PyTorch."""
     try:
-        return case.models.store.has(name) and bool(files.refused(case, name))
+        return case.models.has(name) and bool(files.refused(case, name))
     except ImportError:
         return False
 
