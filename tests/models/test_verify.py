@@ -22,10 +22,12 @@ from onnx import numpy_helper
 from twins import faces, post
 
 from lipwright.cli.main import app
+from lipwright.doctor.verify import faces as face_rows
 from lipwright.doctor.verify import generator as generator_rows
 from lipwright.doctor.verify import verify
-from lipwright.doctor.verify.case import AGREES, DIFFERS, UNMEASURED, Case, without_paths
+from lipwright.doctor.verify.case import AGREES, DIFFERS, UNMEASURED, Case, Face, without_paths
 from lipwright.doctor.verify.table import PUBLISHED, TABLE
+from lipwright.face.scrfd import Detections
 from lipwright.models.catalog import card
 from lipwright.runtime import Models
 
@@ -210,7 +212,7 @@ def test_detector_variants(measure, place, variant, verdict):
     assert (axis.verdict, size.verdict) == (verdict, AGREES)
     assert axis.measured == f"ranks {[3 if variant == 'a' else 2] * 9}"
     (colours,) = rows_of(report, 5)
-    assert colours.verdict == AGREES
+    assert colours.verdict == UNMEASURED  # the twin is blind to colour
     assert report.unusable == ()
 
 
@@ -259,7 +261,7 @@ def test_a_file_that_is_not_what_it_was_cannot_be_used(measure, pictures, place)
 def test_a_picture_without_a_face(measure, pictures):
     report = measure(picture=np.zeros((480, 640, 3), np.uint8))
     assert rows_of(report, 5)[0].measured == "best score none fed RGB, none fed BGR"
-    assert rows_of(report, 5)[0].verdict == DIFFERS
+    assert rows_of(report, 5)[0].verdict == UNMEASURED
     for number in (13, 14, 15, 19):
         assert {row.verdict for row in rows_of(report, number)} == {UNMEASURED}
         assert "finds no face in the picture" in rows_of(report, number)[0].measured
@@ -313,6 +315,33 @@ def test_colours_of_the_restorer(measure, pictures, place, gains, verdict):
     post.restore(place("gfpgan"), tuple(gain for gain in gains))
     (row,) = rows_of(measure("gfpgan"), 19)
     assert row.verdict == verdict
+
+
+@pytest.mark.parametrize(("channel", "verdict"), [(0, True), (2, False), (1, None)])
+def test_colours_of_the_detector(portrait, channel, verdict):
+    """A detector that is the surer the more it finds in one channel; skin has most in the first of RGB."""
+
+    def detect(picture):
+        score = np.float32([picture[..., channel].mean() / 255])
+        return Detections(np.float32([[0, 0, 9, 9]]), score, np.zeros((1, 5, 2), np.float32))
+
+    case = SimpleNamespace(picture=portrait, detector=SimpleNamespace(detect=detect))
+    assert face_rows.detector_colours(case).agrees is verdict
+
+
+@pytest.mark.parametrize(("channel", "verdict"), [(2, True), (0, False), (1, None)])
+def test_colours_of_the_landmarks(portrait, channel, verdict):
+    """Landmarks that lie the nearer the brighter one channel of what the network sees is, BGR if the picture is RGB."""
+    five = np.float32([[10, 10], [30, 10], [20, 20], [12, 30], [28, 30]])
+    right = np.zeros((68, 2), np.float32)
+    right[36:42], right[42:48], right[30], right[48], right[54] = five
+
+    def fit(picture, box):
+        return right + np.float32(1 - picture[..., 2 - channel].mean() / 255)
+
+    face = Face(np.float32([0, 0, 40, 40]), five, fit(portrait, None))
+    case = SimpleNamespace(picture=portrait, face=face, landmarks=SimpleNamespace(fit=fit))
+    assert face_rows.landmark_colours(case).agrees is verdict
 
 
 class Drawing:

@@ -192,6 +192,11 @@ class Case:
         return np.concatenate(list(hear([samples], self.ears)))
 
 
+def better(ours: float, other: float, least: float) -> bool | None:
+    """Whether our way of feeding a network scores higher than the other; None where they are too near to tell."""
+    return None if abs(ours - other) < least else ours > other
+
+
 def unexpected(error: Exception) -> str:
     """An error that is none of ours, in a line."""
     return f"unexpected {type(error).__name__}: {error}".partition("\n")[0]

@@ -3,13 +3,12 @@
 import cv2
 import numpy as np
 
-from lipwright.doctor.verify.case import Case, Seen
+from lipwright.doctor.verify.case import Case, Seen, better
 from lipwright.post import occlude, parse
 from lipwright.post.align import aligned
 
 SKIN = 1  # class of the parser
-NEARLY = 0.01  # of a share: less is no difference
-LEVELS = 0.5  # grey levels: less is no difference
+LEAST_SHARE, LEAST_LEVELS = 0.01, 0.1  # differences of a share and of grey levels that tell nothing
 
 
 def xseg_layout(case: Case) -> Seen:
@@ -31,7 +30,7 @@ def xseg_polarity(case: Case) -> Seen:
         measured=f"mean {inside:.3f} inside the hull of the landmarks, {outside:.3f} outside; "
         f"values {mask.min():.2f}..{mask.max():.2f}",
         expected="larger inside: 1 is the visible face",
-        agrees=inside > outside + NEARLY,
+        agrees=inside > outside + LEAST_SHARE,
         constant="lipwright.post.occlude:OcclusionMask",
     )
 
@@ -47,8 +46,8 @@ def parser_colours(case: Case) -> Seen:
         shares.append(float((scores[0][0].argmax(0) == SKIN)[hull].mean()))
     return Seen(
         measured=f"skin is {shares[0]:.1%} of the landmarks' hull fed RGB, {shares[1]:.1%} fed BGR",
-        expected="more with RGB",
-        agrees=shares[0] >= shares[1] - NEARLY and max(shares) > 0,
+        expected=f"more with RGB; by less than {LEAST_SHARE:.0%} this picture does not tell",
+        agrees=better(shares[0], shares[1], LEAST_SHARE),
         constant="lipwright.post.parse:FaceParser",
     )
 
@@ -63,8 +62,8 @@ def restorer_colours(case: Case) -> Seen:
         apart.append(float(np.abs(np.clip((made + 1) * 127.5, 0, 255) - before).mean()))
     return Seen(
         measured=f"differs from its input by {apart[0]:.2f} grey levels fed RGB, {apart[1]:.2f} fed BGR",
-        expected="less with RGB",
-        agrees=apart[0] <= apart[1] + LEVELS,
+        expected=f"less with RGB; by less than {LEAST_LEVELS} this picture does not tell",
+        agrees=better(-apart[0], -apart[1], LEAST_LEVELS),
         constant="lipwright.post.restore:Restorer",
     )
 
