@@ -73,6 +73,23 @@ def head_pose(path: Path, *, yaw_bin: int | None = None) -> Path:
     return _pooled(path, ("input_1", [1, 3, 224, 224]), outputs, np.random.default_rng(3))
 
 
+def turning_pose(path: Path, *, follows: int) -> Path:
+    """WHENet whose output number `follows` goes with how the picture's light is turned in its plane."""
+    row, column = np.mgrid[:224, :224] / 111.5 - 1
+    pattern = (row * column * np.exp(-4 * (row**2 + column**2))).astype(np.float32)
+    sizes = {"yaw": 120, "second": 66, "third": 66}
+    weights = [numpy_helper.from_array(pattern[None, None], "pattern")]
+    nodes = [
+        helper.make_node("Mul", ["input_1", "pattern"], ["seen"]),
+        helper.make_node("ReduceMean", ["seen"], ["diagonal"], axes=[1, 2, 3], keepdims=0),
+    ]
+    for place, (name, bins) in enumerate(sizes.items()):
+        ramp = np.linspace(-1, 1, bins, dtype=np.float32)[None] * (500 if place == follows else 0)
+        weights.append(numpy_helper.from_array(ramp, f"{name}_ramp"))
+        nodes.append(helper.make_node("Mul", ["diagonal", f"{name}_ramp"], [name]))
+    return _save(path, nodes, ("input_1", [1, 3, 224, 224]), [(n, [1, bins]) for n, bins in sizes.items()], weights)
+
+
 def attributes(path: Path, *, blur: float = 0.1) -> Path:
     """Face attributes; element 8 is `blur`."""
     bias = np.full(10, 0.5)

@@ -26,10 +26,10 @@ def restore(path: Path, gains: tuple[float, float, float] = (0.999, 0.999, 0.999
     _save(path, nodes, {"gain": gain}, ("input", (1, 3, 512, 512)), ("1392", (1, 3, 512, 512)))
 
 
-def parse(path: Path) -> None:
-    """BiSeNet: where red leads skin, where green leads background, where blue leads hair."""
+def parse(path: Path, skin: int = 0, hair: int = 2) -> None:
+    """BiSeNet: where red leads skin, where green leads background, where blue leads hair; other channels if asked."""
     weights = np.zeros((19, 3, 1, 1), np.float32)
-    weights[1, 0] = weights[0, 1] = weights[17, 2] = 20
+    weights[1, skin] = weights[0, 1] = weights[17, hair] = 20
     bias = np.full(19, -40, np.float32)
     bias[[0, 1, 17]] = 0
     nodes = [helper.make_node("Conv", ["x", "weights", "bias"], ["feat_out"])]
@@ -38,10 +38,10 @@ def parse(path: Path) -> None:
     )  # fmt: skip
 
 
-def occlude(path: Path) -> None:
+def occlude(path: Path, inside: float = 1, outside: float = 0.05) -> None:
     """XSeg: a disc of ones, 0.05 around it, and 0 wherever the first channel, blue, is above 0.9."""
     row, column = np.mgrid[:256, :256] - 127.5
-    disc = np.where(np.hypot(row, column) < 90, 1, 0.05).astype(np.float32)[None, ..., None]
+    disc = np.where(np.hypot(row, column) < 90, inside, outside).astype(np.float32)[None, ..., None]
     nodes = [
         helper.make_node("Gather", ["in_face:0", "first"], ["blue"], axis=3),
         helper.make_node("Less", ["blue", "limit"], ["free"]),
@@ -58,6 +58,20 @@ def attributes(path: Path, bias: float = 0.0) -> None:
     weights[0, 8], offsets[8] = 1, bias
     nodes = [
         helper.make_node("ReduceMean", ["data"], ["mean"], axes=[2, 3], keepdims=0),
+        helper.make_node("Gemm", ["mean", "weights", "offsets"], ["fc"]),
+    ]
+    _save(path, nodes, {"weights": weights, "offsets": offsets}, ("data", (1, 3, 512, 512)), ("fc", (1, 10)))
+
+
+def softness(path: Path, place: int = 8) -> None:
+    """Face attributes: the one at that place rises as the picture gets softer; the others are −1."""
+    weights, offsets = np.zeros((3, 10), np.float32), np.full(10, -1, np.float32)
+    weights[:, place], offsets[place] = -1, 1
+    nodes = [
+        helper.make_node("AveragePool", ["data"], ["around"], kernel_shape=[5, 5], pads=[2, 2, 2, 2]),
+        helper.make_node("Sub", ["data", "around"], ["fine"]),
+        helper.make_node("Abs", ["fine"], ["detail"]),
+        helper.make_node("ReduceMean", ["detail"], ["mean"], axes=[2, 3], keepdims=0),
         helper.make_node("Gemm", ["mean", "weights", "offsets"], ["fc"]),
     ]
     _save(path, nodes, {"weights": weights, "offsets": offsets}, ("data", (1, 3, 512, 512)), ("fc", (1, 10)))

@@ -1,5 +1,7 @@
 """`lipwright models`: weight files that others published."""
 
+import json
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +12,7 @@ from lipwright.cli import arguments as args
 from lipwright.cli.console import Terminal
 
 if TYPE_CHECKING:
+    from lipwright.doctor.verify import Report
     from lipwright.models.catalog import ModelCard
     from lipwright.models.store import ModelStore, Stored
     from lipwright.progress import Progress
@@ -91,6 +94,38 @@ def path(
 
 
 @app.command()
+def verify(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Models from `lipwright models list`, or heygem; default: all.")
+    ] = None,
+    image: Annotated[
+        Path | None, typer.Option(help="A picture of a face from the front; default: the bundled portrait.")
+    ] = None,
+    models: Folder = None,
+    device: args.Device = "cpu",
+    report: Annotated[Path | None, typer.Option(help="Also write the table as JSON, for a bug report.")] = None,
+    quiet: args.Quiet = False,
+    as_json: args.Json = False,
+) -> None:
+    """Measure the pulled files: whether they can be used, and whether they are what the engine takes them for."""
+    terminal = Terminal(quiet=quiet, as_json=as_json, log_file=None)
+    with terminal.errors():
+        from lipwright.doctor.verify import verify as measure
+        from lipwright.example import portrait
+        from lipwright.media import open_clip
+        from lipwright.runtime import Models
+
+        with open_clip(image or portrait) as clip:
+            picture = next(iter(clip.frames()))
+        with terminal.progress() as progress:
+            made = measure(_expanded(names or []), Models(models, device), picture, progress)
+        if report is not None:
+            _write(report, made.facts())
+        terminal.result(made.facts(), _verified(made))
+        raise typer.Exit(1 if made.unusable else 0)
+
+
+@app.command()
 def remove(
     names: Annotated[
         list[str], typer.Argument(help="Models from `lipwright models list`, or heygem: all of that set.")
@@ -162,3 +197,34 @@ def _row(store: "ModelStore", card: "ModelCard") -> dict[str, Any]:
 
 def _size(length: int) -> str:
     return f"{length / 1e6:7.1f} MB" if length else "    unknown"
+
+
+def _verified(report: "Report") -> str:
+    """The table, a line for what was measured and one for what was expected, and a count."""
+    lines = []
+    for row in report.rows:
+        lines += [f"{row.id:4} {row.item}: {row.verdict}", f"       measured  {row.measured}"]
+        lines += [f"       expected  {row.expected}"] if row.expected else []
+        lines += [f"       constant  {row.constant}"] if row.constant else []
+    counts = Counter(row.verdict for row in report.rows)
+    lines.append(", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items())))
+    if report.unusable:
+        again = " ".join(report.unusable)
+        lines.append(f"cannot be used: {', '.join(report.unusable)}; run `lipwright models pull {again}`")
+    return "\n".join(lines)
+
+
+def _write(path: Path, facts: dict[str, Any]) -> None:
+    from lipwright.errors import OutputError
+    from lipwright.media.partial import partial_name
+
+    part = partial_name(path)
+    try:
+        part.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise OutputError(
+            f"--report {path} cannot be written: {error.strerror}; name a file in a folder that exists"
+        ) from error
+    finally:
+        part.unlink(missing_ok=True)
