@@ -18,9 +18,10 @@ import twins
 from twins import faces
 
 from lipwright import BackendError, DubOptions, EncodeOptions, NoFaceError, OptionError, dub, dub_frames
+from lipwright.doctor.engines import engine
 from lipwright.media import open_clip, read_sound
 from lipwright.pipeline.job import Job
-from lipwright.runtime import Models
+from lipwright.runtime import Device, Models
 
 pytestmark = pytest.mark.torch
 
@@ -243,3 +244,115 @@ def test_the_engine_runs_without_torch_once_converted(published, footage, speech
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["frames"] == 20
+
+
+def test_unconverted_and_without_torch_the_extra_is_named(own_copy, footage, speech_wav, folder):
+    import subprocess
+    import sys
+
+    for made in own_copy.rglob("wenetmodel.*.onnx"):
+        made.unlink()
+    code = "import sys; sys.modules['torch'] = None; from lipwright.cli.main import main; main()"
+    job = ["--video", footage, "--audio", speech_wav, "-o", folder / "a.mp4", "--models", own_copy, "--device", "cpu"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, "dub", "--engine", "heygem", *map(str, job)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 4
+    assert "wenetmodel.pt must be converted once, which needs PyTorch" in done.stderr
+    assert "pip install 'lipwright[heygem]'" in done.stderr
+    assert not list(folder.iterdir())
+
+
+def test_a_device_that_was_left_out_is_noted(footage, speech_wav, heygem, monkeypatch):
+    left_out = Device("cpu", ("CPUExecutionProvider",), note="networks run on the CPU (cuda: no driver)")
+    monkeypatch.setattr("lipwright.runtime.models.choose_device", lambda name: left_out)
+    _, job = shots(footage, speech_wav, heygem)
+    assert left_out.note in job.notes
+
+
+@pytest.mark.parametrize("asked", ["--preview", "--dry-run", "--mask-debug"])
+def test_looking_before_and_behind(asked, footage, speech_wav, folder, published):
+    code = main_with(
+        ["dub", "--engine", "heygem", "--models", str(published), "--device", "cpu", "--video", str(footage), "--json",
+         "--audio", str(speech_wav), "-o", str(folder / "a.mp4"), asked, *(["0.5"] if asked == "--preview" else [])]
+    )  # fmt: skip
+    assert code == 0
+    made = {path.name for path in folder.iterdir()}
+    assert made == {"--preview": {"a.preview.png"}, "--dry-run": set(), "--mask-debug": {"a.mp4", "a.mask.mp4"}}[asked]
+
+
+def main_with(arguments):
+    """Exit code of a command line."""
+    from lipwright.cli.main import app
+
+    try:
+        return app(arguments, standalone_mode=False) or 0
+    except SystemExit as exc:
+        return exc.code
+
+
+def test_an_avatar_of_this_engine_is_built_listed_and_not_tuned(footage, published, tmp_path, capsys):
+    common = ["--engine", "heygem", "--models", str(published), "--device", "cpu", "--cache", str(tmp_path), "--json"]
+    assert main_with(["avatar", "build", str(footage), *common]) == 0
+    built = json.loads(capsys.readouterr().out)
+    assert (built["frames"], built["frames_with_face"], built["stored_before"]) == (FRAMES, FRAMES, False)
+    assert main_with(["avatar", "list", "--cache", str(tmp_path), "--json"]) == 0
+    (kept,) = json.loads(capsys.readouterr().out)
+    assert (kept["key"], kept["kind"], kept["frames"]) == (built["key"], "landmarks", FRAMES)
+    assert main_with(["avatar", "tune", kept["key"], "--cache", str(tmp_path)]) == 2
+
+
+def test_doctor_says_which_engine_can_run(published, own_copy, monkeypatch):
+    monkeypatch.setenv("LIPWRIGHT_MODELS", str(published))
+    found = engine("heygem")
+    assert found.status == "ok"
+    assert found.detail.startswith("ready: scrfd, pfpld, head_pose, wenet, dinet_v1 opened and run")
+    assert engine("native").detail.startswith("ready")
+    monkeypatch.setenv("LIPWRIGHT_MODELS", str(own_copy))
+    (own_copy / faces.POSE).write_bytes((own_copy / faces.ATTRIBUTES).read_bytes())
+    found = engine("heygem")
+    assert found.status == "warn"
+    assert "model_float32.onnx is not head_pose" in found.detail
+    (own_copy / faces.POSE).unlink()
+    found = engine("heygem")
+    assert found.status == "ok"  # the native engine does not need it
+    assert "model_float32.onnx; `lipwright models pull head_pose`" in found.detail
+
+
+HARM = {
+    "truncated": lambda path: path.write_bytes(path.read_bytes()[:2000]),
+    "empty": lambda path: path.write_bytes(b""),
+    "pointer": lambda path: path.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"),
+    "web page": lambda path: path.write_bytes(b"<!DOCTYPE html><html>404</html>"),
+    "text": lambda path: path.write_bytes(b"hello " * 500),
+}
+
+
+@pytest.mark.parametrize("harm", HARM)
+@pytest.mark.parametrize("name", ["scrfd", "dinet_v1", "wenet"])
+def test_a_damaged_file_is_one_sentence(name, harm, footage, speech_wav, folder, own_copy, heygem):
+    models = Models(own_copy, "cpu")
+    path = models.store.place(name)
+    for made in path.parent.glob(f"{path.stem}.*.onnx"):
+        if path.suffix != ".onnx":
+            made.unlink()
+    HARM[harm](path)
+    with pytest.raises(BackendError) as caught:
+        dub(footage, speech_wav, folder / "a.mp4", options=replace(heygem, models=own_copy))
+    said = str(caught.value)
+    assert path.name in said
+    assert "`lipwright models" in said
+    assert "\n" not in said
+    assert not list(folder.iterdir())
+
+
+def test_swapped_files_are_told(footage, speech_wav, folder, own_copy, heygem):
+    pose, landmarks = own_copy / faces.POSE, own_copy / faces.LANDMARKS
+    first, second = pose.read_bytes(), landmarks.read_bytes()
+    pose.write_bytes(second)
+    landmarks.write_bytes(first)
+    with pytest.raises(
+        BackendError, match=r"pfpld_robust_sim_bs1_8003\.onnx is not pfpld: it has .*, wanted .*pull pfpld"
+    ):
+        dub(footage, speech_wav, folder / "a.mp4", options=replace(heygem, models=own_copy))

@@ -1,7 +1,7 @@
 """A square of a frame as a picture of its own, and what is drawn in it back onto the frame's pixel grid.
 
-A square is (x, y, side) and covers the frame's pixels x to x + side - 1, all three in fractions of a pixel. So pixel (0, 0)
-of a picture with n pixels a side is centred at x + side / (2 n) - 0.5.
+A square is (x, y, side) and covers the frame's pixels x to x + side - 1, all three in fractions of a pixel. So pixel
+(0, 0) of a picture with n pixels a side is centred at x + side / (2 n) - 0.5.
 """
 
 import cv2

@@ -45,6 +45,11 @@ class Models:
         """
         return choose_device(self._device)
 
+    @property
+    def note(self) -> str:
+        """What the user should know of the device that runs the open models, empty for nothing."""
+        return self.device.note if self._pictures or self._networks else ""
+
     def pictures(self, name: str) -> PictureModel:
         """A network that looks at pictures, by the name on its card.
 
