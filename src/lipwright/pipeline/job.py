@@ -105,7 +105,7 @@ class Job:
         self.notes: list[str] = []
         with clock("models"):
             models = open_models(options)
-            self.notes += [models.note] if models.note else []
+            self.notes += models.notes
         with clock("sound"):
             once = options.length == "cut_off" and not clip.facts.is_photo
             sound = read_speech(audio, engine, models, clip.facts.duration if once else None)

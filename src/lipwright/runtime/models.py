@@ -9,7 +9,7 @@ from lipwright import registry
 from lipwright.errors import BackendError
 from lipwright.models.catalog import card
 from lipwright.models.store import ModelStore
-from lipwright.runtime.devices import Device, choose_device
+from lipwright.runtime.devices import CPU, Device, choose_device
 from lipwright.runtime.network import Network
 from lipwright.runtime.pictures import PictureModel
 
@@ -18,6 +18,9 @@ CONVERTERS = {
     "wenet": "lipwright.audio.wenet_network:convert",
 }
 """Checkpoints that become ONNX files beside themselves the first time they are used: "module:function"."""
+
+CPU_AS_WELL = ("xseg",)
+"""Networks whose operators some devices are known to refuse: they then run on the CPU, and the job says so."""
 
 CONVERSION = 1  # raise it when a converter gives other files
 
@@ -35,6 +38,7 @@ class Models:
         self._device = device
         self._pictures: dict[str, PictureModel] = {}
         self._networks: dict[str, Network] = {}
+        self._notes: list[str] = []
 
     @cached_property
     def device(self) -> Device:
@@ -46,9 +50,10 @@ class Models:
         return choose_device(self._device)
 
     @property
-    def note(self) -> str:
-        """What the user should know of the device that runs the open models, empty for nothing."""
-        return self.device.note if self._pictures or self._networks else ""
+    def notes(self) -> list[str]:
+        """What the user should know of where the open models run, one sentence each."""
+        chosen = [self.device.note] if self._pictures or self._networks else []
+        return [note for note in (*chosen, *self._notes) if note]
 
     def pictures(self, name: str) -> PictureModel:
         """A network that looks at pictures, by the name on its card.
@@ -57,8 +62,17 @@ class Models:
             BackendError: the file is missing, damaged or another model, or the device does not work.
         """
         if name not in self._pictures:
-            self._pictures[name] = PictureModel(self.store.path(name), card(name), self.device)
+            self._pictures[name] = self._picture(name, self.device)
         return self._pictures[name]
+
+    def _picture(self, name: str, device: Device) -> PictureModel:
+        try:
+            return PictureModel(self.store.path(name), card(name), device)
+        except BackendError as error:
+            if device.name == CPU.name or name not in CPU_AS_WELL:
+                raise
+            self._notes.append(f"{card(name).file} runs on the CPU: {str(error).rpartition('; ')[0]}")
+            return self._picture(name, CPU)
 
     def network(self, name: str) -> Network:
         """A network that was published as a checkpoint, by the name on its card.
