@@ -1,5 +1,6 @@
 """Two steps of the motion training on clips made of arithmetic, from clips to ONNX."""
 
+import tomllib
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,6 +12,7 @@ pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
 from lipwright.facespace import DRIVE, opening  # noqa: E402
+from lipwright.models.catalog import cards  # noqa: E402
 from lipwright.training import export, loop, motion  # noqa: E402
 from lipwright.training.clips import TalkingClip, fingerprint, load, save  # noqa: E402
 from lipwright.training.dataset import UNSURE, Batches, closed_lips, examples_of  # noqa: E402
@@ -190,6 +192,17 @@ def test_training_is_repeatable(clips: list[TalkingClip], recipe: motion.Recipe)
         nets.append(loop.train(examples, shape, recipe).net.state_dict())
     for name, value in nets[0].items():
         torch.testing.assert_close(value, nets[1][name])
+
+
+def test_a_row_is_read_as_the_catalog_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "mine.onnx"
+    path.write_bytes(b"weights")
+    (row,) = tomllib.loads(export.card("mine", path, "here", ["in"], ["out"]))["model"]
+    shipped = cards()["mouth_motion"]
+    assert {name: type(value) for name, value in row.items()} == {
+        name: list if isinstance(getattr(shipped, name), tuple) else type(getattr(shipped, name)) for name in row
+    }
+    assert row["commercial"] == shipped.commercial
 
 
 def test_cards_of_others_stay_in_the_manifest(tmp_path: Path) -> None:
