@@ -1,7 +1,10 @@
 """The DINet generator: its totals, its operator against the original's formulation, its file, every way to be wrong."""
 
+import errno
 import gc
+import os
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
 from twins import generator as twin  # noqa: E402
+from twins import speech  # noqa: E402
 
 from lipwright.checkpoints import conversion  # noqa: E402
 from lipwright.errors import BackendError, OutputError  # noqa: E402
@@ -182,10 +186,41 @@ def test_a_conversion_that_fails_leaves_nothing(tmp_path, monkeypatch):
         dinet_network.convert(path, tmp_path / "file" / "dinet.onnx")
 
 
+@pytest.mark.parametrize(("failure", "kind", "said"), [
+    (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), OutputError, "dinet.onnx cannot be written .No space left"),
+    (RuntimeError("no such operator\nmore"), BackendError, r"cannot write this network as ONNX \(no such operator\);"),
+    (TypeError(), BackendError, r"cannot write this network as ONNX \(TypeError\);"),
+])  # fmt: skip
+def test_an_export_that_breaks_off_leaves_nothing(tmp_path, monkeypatch, failure, kind, said):
+    def export(_network, _example, file, **_options):
+        Path(file).write_bytes(b"half")
+        raise failure
+
+    path, target = twin.build(tmp_path), tmp_path / "dinet.onnx"
+    monkeypatch.setattr(torch.onnx, "export", export)
+    with pytest.raises(kind, match=said) as caught:
+        dinet_network.convert(path, target)
+    assert "\n" not in str(caught.value)
+    assert [entry.name for entry in tmp_path.iterdir()] == [twin.PATH.parts[0]]
+
+
 def test_a_missing_package_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "onnx", None)
     with pytest.raises(BackendError, match=r"lipwright\[heygem\]"):
         dinet_network.convert(twin.build(tmp_path), tmp_path / "dinet.onnx")
+
+
+def test_weights_saved_by_parallel_training_are_read(tmp_path):
+    stored = twin.contents()
+    plain = stored["face_G"]
+    stored["face_G"] = {f"module.{key}": value for key, value in plain.items()}
+    loaded = dinet_network.load(twin.write(tmp_path, stored)).network.generator.state_dict()
+    assert all(torch.equal(value, plain[key]) for key, value in loaded.items())
+
+
+def test_the_speech_encoders_checkpoint_is_refused(tmp_path):
+    with pytest.raises(BackendError, match=r"wenetmodel\.pt is not the dinet_v1 checkpoint: got model_name None"):
+        dinet_network.load(speech.build(tmp_path))
 
 
 @pytest.mark.full
@@ -193,7 +228,12 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch):
 def test_the_full_size(tmp_path, inputs, half):
     path, target = twin.build(tmp_path, 64), tmp_path / "dinet.onnx"
     dinet_network.convert(path, target, half=half)
+    held = dinet_network.load(path)
+    with torch.no_grad():
+        wanted = held.network(*(torch.from_numpy(array[:1]) for array in inputs)).numpy()
+    del held
     gc.collect()
     drawn = Network(target).run(*(array[:1] for array in inputs))[0]
     assert drawn.shape == (1, 3, 256, 256)
-    assert np.isfinite(drawn).all()
+    assert wanted.std() > 0.01
+    np.testing.assert_allclose(drawn, wanted, atol=LIMIT[half])

@@ -50,7 +50,7 @@ def write_onnx(network: "nn.Module", graph: Graph, target: Path, *, half: bool) 
         half: weights and computation in float16.
 
     Raises:
-        BackendError: onnx is missing, or the file does not give what the network gives.
+        BackendError: onnx is missing, PyTorch cannot export, or the file does not give what the network gives.
         OutputError: the file cannot be written.
     """
     torch = load_torch()
@@ -83,16 +83,25 @@ def _export(network: "nn.Module", graph: Graph, part: Path) -> None:
         # The newer exporter needs a further package and gives the same operators; sizes read while tracing are fixed.
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.simplefilter("ignore", torch.jit.TracerWarning)
-        torch.onnx.export(
-            network,
-            graph.example,
-            str(part),
-            input_names=list(graph.inputs),
-            output_names=list(graph.outputs),
-            dynamic_axes={name: dict(axes) for name, axes in graph.axes.items()},
-            opset_version=OPSET,
-            dynamo=False,
-        )
+        try:
+            torch.onnx.export(
+                network,
+                graph.example,
+                str(part),
+                input_names=list(graph.inputs),
+                output_names=list(graph.outputs),
+                dynamic_axes={name: dict(axes) for name, axes in graph.axes.items()},
+                opset_version=OPSET,
+                dynamo=False,
+            )
+        except OSError:
+            raise
+        except Exception as error:  # whatever another version of torch or onnx stumbles over
+            raise BackendError(
+                f"PyTorch {torch.__version__} cannot write this network as ONNX "
+                f"({str(error).strip().partition(chr(10))[0] or type(error).__name__}); "
+                "pip install --upgrade 'lipwright[heygem]', or convert it on another computer"
+            ) from error
 
 
 def _verify(part: Path, graph: Graph, wanted: np.ndarray, tolerance: float) -> None:
