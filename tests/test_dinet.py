@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from lipwright.errors import BackendError
-from lipwright.render.dinet import INNER, DinetRenderer, WindowShot, landmark_mask, match_colour
+from lipwright.render.base import WindowShot
+from lipwright.render.dinet import INNER, DinetRenderer, landmark_mask, match_colour
 from lipwright.runtime.network import Port
 
 

@@ -21,6 +21,7 @@ from lipwright.doctor.finding import Finding, run, told
 from lipwright.errors import BackendError
 from lipwright.media.options import CODECS, CONTAINERS, EncodeOptions
 from lipwright.models.catalog import cards, shipped
+from lipwright.runtime.devices import DEVICES
 
 SHIPPED = sorted(card.name for card in shipped())
 GL = "libGL.so.1: cannot open shared object file: No such file or directory"
@@ -253,6 +254,12 @@ class TestCodecs:
         monkeypatch.setattr("lipwright.doctor.codecs._round_trip", lambda encoder, video: None)
         assert look("codec aac").status == "fail"
         assert look("codec vp9").detail == "nothing can be decoded of what libvpx-vp9 wrote"
+
+
+def test_every_device_is_looked_at():
+    assert {f"device {name}" for name in DEVICES if name != "cpu"} == {
+        name for name in CHECKS if name.startswith("device ")
+    }
 
 
 class TestModels:

@@ -20,6 +20,7 @@ from twins import faces
 from lipwright import BackendError, DubOptions, EncodeOptions, NoFaceError, OptionError, dub, dub_frames
 from lipwright.doctor.engines import engine
 from lipwright.media import open_clip, read_sound
+from lipwright.pipeline.estimate import estimate
 from lipwright.pipeline.job import Job
 from lipwright.runtime import Device, Models
 
@@ -226,6 +227,8 @@ def test_missing_models_are_all_named(tmp_path, footage, speech_wav, folder, hey
     options = replace(heygem, models=tmp_path / "none", restore=1, mask="xseg")
     with pytest.raises(BackendError, match=r"scrfd_500m.*model_float32.*wenetmodel\.pt.*GFPGAN.*xseg.*pull"):
         dub(footage, speech_wav, folder / "a.mp4", options=options)
+    with pytest.raises(BackendError, match=r"scrfd_500m.*wenetmodel\.pt.*GFPGAN.*xseg.*pull"):
+        estimate(footage, speech_wav, folder / "a.mp4", options=options)
     assert not list(folder.iterdir())
 
 

@@ -24,9 +24,10 @@ from lipwright.media.sound import SoundReader
 from lipwright.pipeline.analysis import AHEAD
 from lipwright.pipeline.config import DubOptions
 from lipwright.pipeline.engines import ENGINES
-from lipwright.pipeline.job import Clock, Job, avatar_key
+from lipwright.pipeline.job import Clock, Job, avatar_key, needed_models
 from lipwright.pipeline.plan import FramePlan, plan_frames
 from lipwright.pipeline.run import check_output, open_writer
+from lipwright.runtime import Models
 from lipwright.structures import ClipFacts
 
 GROUPS, GROUP_FRAMES = 3, 32
@@ -137,7 +138,9 @@ def estimate(
         open_writer(output, clip, audio, options)  # refuses what it does not take
         duration = _duration(audio, ENGINES[options.engine].sound_rate)
         plan = plan_frames(options.length, clip.facts.frames, duration, clip.facts.fps)
-        key = avatar_key(clip, options)
+        models = Models(options.models, options.device)
+        models.require(needed_models(options))
+        key = avatar_key(clip, options, models)
         notes: list[str] = []
         stored = AvatarStore(options.cache).find(key, notes) is not None
         trial = _Trial(clip, audio, options, plan, stored=stored, folder=Path(folder))

@@ -190,8 +190,13 @@ def open_models(options: DubOptions) -> Models:
         BackendError: one is missing or another model, or the device does not work.
     """
     models = Models(options.models, options.device)
-    models.prepare([*ENGINES[options.engine].models, *Touch.needs(options)])
+    models.prepare(needed_models(options))
     return models
+
+
+def needed_models(options: DubOptions) -> list[str]:
+    """Published models that a job opens, by the names on their cards."""
+    return [*ENGINES[options.engine].models, *Touch.needs(options)]
 
 
 def avatar_key(clip: Clip, options: DubOptions, models: Models | None = None) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from lipwright.compose.blend import paste
 from lipwright.media import Clip, prefetch
+from lipwright.post.align import Area
 from lipwright.post.blur import FaceAttributes, needs_restoring
 from lipwright.post.occlude import OcclusionMask
 from lipwright.post.parse import FaceParser
@@ -26,15 +27,13 @@ LOOKS = 5  # frames that tell whether footage is blurred
 REACH = 0.5  # of the face's size, around its outline: what a renderer may see of a face before it is drawn
 SOFT = 0.02  # of the face's size: how softly its outline ends where the mask beyond it is left alone
 
-Area = tuple[int, int, int, int]
-
 
 class Touch:
     """Changes what a renderer sees, and what it drew.
 
     Args:
         avatar: tells where the face is.
-        restore: restores an area of a picture, or None.
+        restorer: restores an area of a picture, or None.
         when: `before` or `after` the mouth is drawn.
         visible: how far the face is seen in an area of a picture, or None.
     """
@@ -42,11 +41,11 @@ class Touch:
     def __init__(
         self,
         avatar: "AnyAvatar",
-        restore: Restorer | None,
+        restorer: Restorer | None,
         when: str,
         visible: Callable[[np.ndarray, np.ndarray, Area], np.ndarray] | None,
     ) -> None:
-        self._avatar, self._restorer, self._when, self._visible = avatar, restore, when, visible
+        self._avatar, self._restorer, self._when, self._visible = avatar, restorer, when, visible
 
     @staticmethod
     def needs(options: "DubOptions") -> list[str]:

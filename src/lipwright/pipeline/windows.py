@@ -9,8 +9,7 @@ from lipwright.avatar.landmarks import LandmarkAvatar
 from lipwright.motion.window import WindowDrive
 from lipwright.pipeline.plan import FramePlan
 from lipwright.pipeline.staging import Aim, Asked, fitting_renderer
-from lipwright.render.base import Patch, RenderSpec, WindowRenderer
-from lipwright.render.dinet import WindowShot
+from lipwright.render.base import Patch, RenderSpec, WindowRenderer, WindowShot
 from lipwright.runtime import Models
 
 MADE_HERE = RenderSpec(drive="window", crop="rectangle")

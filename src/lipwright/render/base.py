@@ -67,6 +67,27 @@ class Shot:
     blur: np.ndarray = field(default_factory=lambda: np.zeros(2, np.float32))
 
 
+@dataclass(frozen=True, slots=True)
+class WindowShot:
+    """One output frame to draw from the speech around it.
+
+    Args:
+        frame: (H, W, 3) uint8 RGB, the planned source frame; never written to.
+        points: (68, 2) float32 pixels, its face.
+        square: (3,) float x, y and side of the crop, pixels; may reach beyond the frame.
+        window: (20, 256) float32 speech features around the frame.
+    """
+
+    frame: np.ndarray
+    points: np.ndarray
+    square: np.ndarray
+    window: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.points.shape != (68, 2):
+            raise ShapeError("WindowShot.points", expected="(68, 2)", got=self.points.shape)
+
+
 class Renderer(Protocol):
     """Draws one output frame's mouth. Pure: the same shot gives the same patch, in any order, in any process."""
 
@@ -93,7 +114,7 @@ class WindowRenderer(Protocol):
         """
         ...
 
-    def render(self, shots: Sequence[Any]) -> list[Patch]:
+    def render(self, shots: Sequence[WindowShot]) -> list[Patch]:
         """Draw; the patches lie inside their frames."""
         ...
 

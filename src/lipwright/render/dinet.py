@@ -5,13 +5,12 @@ own pixels at the frame's own resolution, and colour is matched along its border
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from lipwright.errors import BackendError, ShapeError
-from lipwright.render.base import Patch, RenderSpec
+from lipwright.errors import BackendError
+from lipwright.render.base import Patch, RenderSpec, WindowShot
 from lipwright.render.square import cut, inside, laid, placed
 from lipwright.runtime import Models, Network
 
@@ -24,27 +23,6 @@ FEATHER = 17  # pixels of the crop, stack blur (unverified)
 SEAM = (0.02, 0.6)  # shares of the mask between which frame and drawing should look the same
 REACH = 20.0  # pixels of the crop over which a difference of colour at the seam is spread inwards
 MOST_SHIFT = 24.0  # levels; a larger difference is no matter of colour
-
-
-@dataclass(frozen=True, slots=True)
-class WindowShot:
-    """One output frame to draw.
-
-    Args:
-        frame: (H, W, 3) uint8 RGB, the planned source frame; never written to.
-        points: (68, 2) float32 pixels, its face.
-        square: (3,) float x, y and side of the crop, pixels; may reach beyond the frame.
-        window: (20, 256) float32 speech features around the frame.
-    """
-
-    frame: np.ndarray
-    points: np.ndarray
-    square: np.ndarray
-    window: np.ndarray
-
-    def __post_init__(self) -> None:
-        if self.points.shape != (68, 2):
-            raise ShapeError("WindowShot.points", expected="(68, 2)", got=self.points.shape)
 
 
 class DinetRenderer:

@@ -88,7 +88,17 @@ class Models:
         """Open models now rather than in the middle of a job.
 
         Raises:
-            BackendError: some are missing (one sentence names them all), or as of `pictures` and `network`.
+            BackendError: as of `require`, `pictures` and `network`.
+        """
+        self.require(names)
+        for name in names:
+            self.opened(name)
+
+    def require(self, names: Sequence[str]) -> None:
+        """Refuse, before anything is opened, what cannot be.
+
+        Raises:
+            BackendError: some are missing; one sentence names them all.
         """
         missing = [name for name in names if not self.has(name)]
         if missing:
@@ -96,8 +106,6 @@ class Models:
                 f"not in {self.store.folder}: {', '.join(card(name).file for name in missing)}; "
                 f"run `lipwright models pull {' '.join(missing)}`"
             )
-        for name in names:
-            self.opened(name)
 
     def has(self, name: str) -> bool:
         """Whether the file is there, or for a checkpoint an ONNX export of the user's own."""

@@ -49,7 +49,7 @@ class Network:
     """
 
     def __init__(self, path: Path, device: Device = CPU) -> None:
-        self.file, self.path, self.device, self.warm_up = path.name, path, device, 0.0
+        self.file, self.device, self.warm_up = path.name, device, 0.0
         self._session = open_session(str(path), path.name, providers=device.providers)
         self.inputs = _ports(self._session.get_inputs())
         self.outputs = _ports(self._session.get_outputs())
