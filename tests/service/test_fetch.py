@@ -243,8 +243,9 @@ def test_secrets_in_an_address_are_not_told(folder, caplog):
 # What it may bring
 
 
-@pytest.mark.parametrize("kind", ["text/html", "text/html; charset=utf-8", "text/plain", "application/json", "text/xml",
-                                  "application/x-mpegURL", "application/zip", "video", "multipart/mixed", "video/"])  # fmt: skip
+@pytest.mark.parametrize("kind", ["text/html", "text/html; charset=utf-8", "text/plain", "application/json",
+                                  "text/xml", "application/x-mpegURL", "application/zip", "video", "multipart/mixed",
+                                  "video/"])  # fmt: skip
 def test_types_that_are_no_media_are_refused(folder, kind):
     with wire.peer(lambda *_: wire.ok(b"<html>", kind=kind)) as site:
         refused(site.url, folder, FetchError, "not a video, photo or sound")

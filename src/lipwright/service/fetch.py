@@ -168,13 +168,13 @@ def _asking(
     host = (parts.hostname or "").encode("idna")
     target = quote(parts.path or "/", safe=_PATH) + (f"?{quote(parts.query, safe=_QUERY)}" if parts.query else "")
     url = httpcore.URL(scheme=parts.scheme, host=host, port=parts.port, target=target)
-    sent = {
-        "Host": _host(parts),
-        "User-Agent": _AGENT,
-        "Accept": "*/*",
-        "Accept-Encoding": "identity",
-        **(headers or {}),
-    }
+    sent = [
+        ("Host", _host(parts)),
+        ("User-Agent", _AGENT),
+        ("Accept", "*/*"),
+        ("Accept-Encoding", "identity"),
+        *(headers or {}).items(),
+    ]
     times = {"connect": watch.idle, "read": watch.idle, "write": watch.idle}
     with (
         httpcore.ConnectionPool(network_backend=Guard(watch, allow_private=allow_private), http2=False) as pool,
