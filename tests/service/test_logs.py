@@ -114,7 +114,7 @@ def test_a_configured_file_is_the_servers_and_others_lie_beside(tmp_path):
 
 def test_a_log_that_cannot_be_written_is_a_sentence(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OptionError, match="the log .* cannot be written: .*; set another log_file"):
+    with pytest.raises(OptionError, match=r"the log .* cannot be written: .*; set another log_file"):
         configure_logs(Settings(data_dir=tmp_path, log_file=tmp_path / "file" / "lip.log"), "server")
 
 
@@ -141,7 +141,7 @@ def test_level_is_ours_alone(tmp_path):
 def test_addresses_are_logged_without_their_secrets(settings):
     configure_logs(settings, "server")
     try:
-        raise ValueError("https://me:hush1@host.example/a.mp4?sig=hush2#part")
+        raise ValueError("https://me:hush1@host.example/a.mp4?sig=hush2#part")  # noqa: TRY301
     except ValueError:
         log.exception("cannot fetch %s", "http://host.example/b.wav?token=hush3")
     (line,) = lines(log_path(settings, "server"))
