@@ -6,7 +6,8 @@ import pytest
 
 from lipwright.errors import OptionError
 from lipwright.media import prefetch
-from lipwright.service.context import job_id, request_id
+from lipwright.service.context import job_id
+from lipwright.service.jobs.record import Job
 from lipwright.service.logs import configure_logs, job_log, job_log_path, log_path, without_secrets
 from lipwright.service.settings import Settings
 
@@ -42,10 +43,8 @@ def lines(path):
 
 def test_a_line_says_who_when_and_about_what(settings):
     configure_logs(settings, "worker-cpu")
-    token = request_id.set("req-7")
-    with job_log(settings, "ab12"):
+    with job_log(settings, Job(id="ab12", request_id="req-7")):
         log.info("drawing %d frames", 3, extra={"frames": 3})
-    request_id.reset(token)
     log.warning("后来")
     first, second = lines(log_path(settings, "worker-cpu"))
     assert first | {"time": ""} == {
@@ -62,19 +61,19 @@ def test_a_jobs_file_holds_that_job_alone_and_is_continued(settings):
     started, go_on = threading.Event(), threading.Event()
 
     def other():
-        with job_log(settings, "other"):
+        with job_log(settings, Job(id="other")):
             started.set()
             go_on.wait(10)
             log.info("of the other")
 
     thread = threading.Thread(target=other)
-    with job_log(settings, "mine"):
+    with job_log(settings, Job(id="mine")):
         thread.start()
         started.wait(10)
         log.info("of mine")
         go_on.set()
         thread.join()
-    with job_log(settings, "mine"):
+    with job_log(settings, Job(id="mine")):
         log.info("again")
     log.info("of none")
     assert [line["message"] for line in lines(job_log_path(settings, "mine"))] == ["of mine", "again"]
@@ -89,7 +88,7 @@ def test_what_a_jobs_reading_thread_says_is_the_jobs(settings):
         log.info("from %s", threading.current_thread().name)
         yield 1
 
-    with job_log(settings, "ab12"):
+    with job_log(settings, Job(id="ab12")):
         assert list(prefetch(frames())) == [1]
     assert lines(job_log_path(settings, "ab12"))[0]["message"] == "from lipwright-prefetch"
     assert job_id.get() == ""
@@ -121,7 +120,7 @@ def test_a_log_that_cannot_be_written_is_a_sentence(tmp_path):
 def test_a_jobs_log_that_cannot_be_written_stops_no_job(settings):
     configure_logs(settings, "worker-cpu")
     (settings.data_dir / "logs" / "jobs").write_text("")
-    with job_log(settings, "ab12"):
+    with job_log(settings, Job(id="ab12")):
         log.info("goes on")
     first, second = lines(log_path(settings, "worker-cpu"))
     assert (first["level"], second["message"], second["job"]) == ("WARNING", "goes on", "ab12")

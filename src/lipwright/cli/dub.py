@@ -69,6 +69,7 @@ def dub(
     terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json, log_file=log_file)
     with terminal.errors():
         from lipwright.media import EncodeOptions
+        from lipwright.media.rates import parse_rate
         from lipwright.pipeline.config import DubOptions
 
         check_alone({"--preview": preview is not None, "--dry-run": dry_run, "--mask-debug": mask_debug})
@@ -76,7 +77,7 @@ def dub(
             engine=engine,
             length=length,
             person=person,
-            fps=args.parse_fps(fps) if fps else None,
+            fps=parse_rate(fps) if fps else None,
             encode=EncodeOptions(codec=codec, crf=crf, preset=preset),
             tracker=tracker,
             cache=cache,

@@ -18,6 +18,7 @@ from rich.logging import RichHandler
 
 from lipwright.errors import OptionError
 from lipwright.service.context import job_id, request_id
+from lipwright.service.jobs.record import Job
 from lipwright.service.settings import Settings
 
 # What a URL may give away: who signs in, and all that follows "?" or "#".
@@ -76,27 +77,28 @@ def job_log_path(settings: Settings, job: str) -> Path:
 
 
 @contextmanager
-def job_log(settings: Settings, job: str) -> Iterator[None]:
-    """Mark what is logged in this context as the job's, and write it into the job's own file, too.
+def job_log(settings: Settings, job: Job) -> Iterator[None]:
+    """Mark what is logged in this context as the job's and its request's, and write it into the job's own file, too.
 
     A job tried again finds its earlier lines there. Where the file cannot be written, the job goes on without one.
     """
-    token = job_id.set(job)
-    path = job_log_path(settings, job)
+    path = job_log_path(settings, job.id)
     try:
         file = _open(path, settings.log_bytes, count=1)
     except OSError as exc:
         file = logging.NullHandler()
         log.warning("the job's log %s cannot be written: %s", path.name, exc.strerror)
-    file.addFilter(lambda _record: job_id.get() == job)
+    file.addFilter(lambda _record: job_id.get() == job.id)
     file.addFilter(_mark)
     logging.getLogger().addHandler(file)
+    tokens = job_id.set(job.id), request_id.set(job.request_id)
     try:
         yield
     finally:
+        job_id.reset(tokens[0])
+        request_id.reset(tokens[1])
         logging.getLogger().removeHandler(file)
         file.close()
-        job_id.reset(token)
 
 
 def without_secrets(text: str) -> str:
