@@ -2,11 +2,14 @@
 
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lipwright.errors import OptionError
+
+if TYPE_CHECKING:
+    from lipwright.compose.labels import Label
 
 
 def parse_fps(text: str) -> Fraction:
@@ -23,6 +26,18 @@ def parse_fps(text: str) -> Fraction:
     if rate <= 0:
         raise OptionError(f"--fps must be above 0, got {text}")
     return rate
+
+
+def parse_label(text: str) -> "Label":
+    """The label that PICTURE@CORNER stands for; without a corner it is bottom-right.
+
+    Raises:
+        OptionError: there is no such corner.
+    """
+    from lipwright.compose.labels import Label
+
+    picture, at, corner = text.rpartition("@")
+    return Label(Path(picture), corner) if at else Label(Path(text))
 
 
 Video = Annotated[

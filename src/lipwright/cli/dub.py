@@ -45,6 +45,10 @@ def dub(
     blur_threshold: Annotated[
         float, typer.Option(help="Restore only a face blurred more than this, 0 to 1; 0 restores any.")
     ] = 0.0,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PICTURE@CORNER", help="A picture over every frame, e.g. logo.png@top-right; repeatable."),
+    ] = None,
     device: args.Device = "auto",
     batch_size: Annotated[int, typer.Option(help="Frames the heygem engine draws at a time.")] = 4,
     models: args.ModelFolder = None,
@@ -89,6 +93,7 @@ def dub(
             restore_when=restore_when,
             blur_threshold=blur_threshold,
             models=models,
+            labels=tuple(args.parse_label(text) for text in label or ()),
             mask_debug=mask_debug,
         )
         if dry_run:
