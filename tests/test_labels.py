@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from lipwright import EncodeOptions, MediaError, OptionError, dub, dub_frames
-from lipwright.cli.arguments import parse_label
-from lipwright.compose.labels import Label, Labels
+from lipwright.compose.labels import Label, Labels, parse_label
 from lipwright.media import open_clip
 from lipwright.pipeline.preview import preview
 

@@ -35,6 +35,16 @@ class Label:
             raise OptionError(f"a label's corner must be one of {', '.join(CORNERS)}, got {self.corner!r}")
 
 
+def parse_label(text: str) -> Label:
+    """The label that PICTURE@CORNER stands for; without a corner it is bottom-right.
+
+    Raises:
+        OptionError: there is no such corner.
+    """
+    picture, at, corner = text.rpartition("@")
+    return Label(Path(picture), corner) if at else Label(Path(text))
+
+
 class Labels:
     """Some labels, read and fitted to frames of one size.
 
