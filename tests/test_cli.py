@@ -12,12 +12,12 @@ import synth
 from typer.testing import CliRunner
 
 import lipwright
-from lipwright.cli.arguments import parse_fps
 from lipwright.cli.main import app, main
 from lipwright.errors import OptionError
 from lipwright.example import portrait as portrait_file
 from lipwright.example import speech as speech_file
 from lipwright.media import open_clip
+from lipwright.media.rates import parse_rate
 
 QUICK = ("--preset", "ultrafast", "--crf", "30")
 
@@ -219,13 +219,13 @@ def test_version_and_help():
     ],
 )
 def test_rates_are_exact(text, rate):
-    assert parse_fps(text) == rate
+    assert parse_rate(text) == rate
 
 
 @pytest.mark.parametrize("text", ["fast", "1/0", "-25", "0", "nan", "inf", "25fps"])
 def test_what_is_no_rate_is_refused(text):
-    with pytest.raises(OptionError, match="--fps"):
-        parse_fps(text)
+    with pytest.raises(OptionError, match="fps"):
+        parse_rate(text)
 
 
 @pytest.mark.parametrize(

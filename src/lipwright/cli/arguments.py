@@ -1,29 +1,9 @@
 """Options that several commands share, named as users of other lip-sync tools write them."""
 
-from fractions import Fraction
 from pathlib import Path
 from typing import Annotated
 
 import typer
-
-from lipwright.errors import OptionError
-
-
-def parse_fps(text: str) -> Fraction:
-    """The exact rate that 25, 29.97 or 30000/1001 stands for; the NTSC decimals mean what they abbreviate.
-
-    Raises:
-        OptionError: not a positive number.
-    """
-    ntsc = {"23.976": "24000/1001", "23.98": "24000/1001", "29.97": "30000/1001", "59.94": "60000/1001"}
-    try:
-        rate = Fraction(ntsc.get(text, text))
-    except (ValueError, ZeroDivisionError):
-        raise OptionError(f"--fps {text!r} is not a rate; write 25, 29.97 or 30000/1001") from None
-    if rate <= 0:
-        raise OptionError(f"--fps must be above 0, got {text}")
-    return rate
-
 
 Video = Annotated[
     Path,

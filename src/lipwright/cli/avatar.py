@@ -34,10 +34,11 @@ def build(
     with terminal.errors():
         from lipwright.avatar.avatar import Avatar
         from lipwright.media import open_clip
+        from lipwright.media.rates import parse_rate
         from lipwright.pipeline.config import DubOptions
         from lipwright.pipeline.job import load_avatar
 
-        rate = args.parse_fps(fps) if fps else None
+        rate = parse_rate(fps) if fps else None
         looks = {"engine": engine, "device": device, "models": models}
         options = DubOptions(person=person, fps=rate, tracker=tracker, cache=cache, **looks)
         with open_clip(video, rate) as clip, terminal.progress() as progress:
@@ -68,10 +69,11 @@ def tune(
     """Fit neutral, range and teeth to the person, from their footage and its own sound; jobs then use it."""
     terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json, log_file=None)
     with terminal.errors():
+        from lipwright.media.rates import parse_rate
         from lipwright.pipeline import tune as tuning
         from lipwright.pipeline.config import DubOptions
 
-        rate = args.parse_fps(fps) if fps else None
+        rate = parse_rate(fps) if fps else None
         options = DubOptions(person=person, fps=rate, tracker=tracker, cache=cache)
         if reset:
             key = tuning.forget(avatar, options=options)

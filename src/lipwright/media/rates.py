@@ -5,6 +5,8 @@ from fractions import Fraction
 
 import numpy as np
 
+from lipwright.errors import OptionError
+
 # Rates people film, record and cut at. A file near one of them means that one.
 _WHOLE = (5, 8, 10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 90, 100, 120)
 _NTSC = (24, 30, 48, 60, 120)  # these divided by 1.001
@@ -16,6 +18,22 @@ DEFAULT = Fraction(25)
 # containers are coarse (1 ms in WebM) and phones jitter.
 _SLACK = Fraction(1, 4)
 _EARLY = Fraction(1, 8)
+
+
+def parse_rate(text: str) -> Fraction:
+    """The exact rate that 25, 29.97 or 30000/1001 stands for; the NTSC decimals mean what they abbreviate.
+
+    Raises:
+        OptionError: not a positive number.
+    """
+    ntsc = {"23.976": "24000/1001", "23.98": "24000/1001", "29.97": "30000/1001", "59.94": "60000/1001"}
+    try:
+        rate = Fraction(ntsc.get(text, text))
+    except (ValueError, ZeroDivisionError):
+        raise OptionError(f"fps {text!r} is not a rate; write 25, 29.97 or 30000/1001") from None
+    if rate <= 0:
+        raise OptionError(f"fps must be above 0, got {text}")
+    return rate
 
 
 def steady_rate(times: np.ndarray, tick: Fraction, hints: Sequence[Fraction]) -> Fraction | None:

@@ -1,0 +1,73 @@
+"""Connections to the database: SQLite beside the data, or PostgreSQL where an address is given."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from lipwright.errors import OptionError
+from lipwright.service.jobs.tables import metadata
+
+WAIT_S = 30  # for another process's turn
+
+
+class Database:
+    """Short transactions, each whole or not at all; safe for many threads and processes.
+
+    Args:
+        url: SQLAlchemy's; `sqlite:///file.db` or `postgresql+psycopg://…`.
+
+    Raises:
+        OptionError: the database cannot be opened.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            parsed = make_url(url)
+            sqlite = parsed.get_backend_name() == "sqlite"
+            self.engine = _sqlite(url) if sqlite else create_engine(parsed, pool_pre_ping=True)
+            with self.write() as connection:
+                metadata.create_all(connection)
+        except (ArgumentError, NoSuchModuleError, ImportError, DBAPIError) as exc:
+            cause = str(getattr(exc, "orig", None) or exc).strip().partition("\n")[0]
+            raise OptionError(
+                f"the database cannot be opened: {cause}; give its address as "
+                "postgresql+psycopg://user:password@host/name, or none for SQLite"
+            ) from exc
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction that may write; of several at once the others wait."""
+        with self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """For statements that only read; never waits for a writer."""
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self.engine.dispose()
+
+
+def _sqlite(url: str) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": WAIT_S})
+
+    @event.listens_for(engine, "connect")
+    def _prepare(raw: Any, _: object) -> None:  # noqa: ANN401 - the driver's own connection
+        raw.isolation_level = None  # the driver begins nothing on its own: see `_begin`
+        for pragma in ("journal_mode=WAL", "synchronous=FULL"):  # what was answered for survives a power cut
+            raw.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # At once for writing: a transaction that reads first and then finds another writer could not go on.
+        if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine

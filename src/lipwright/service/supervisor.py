@@ -1,0 +1,145 @@
+"""Keeps the worker processes: starts them, sees how they die, and takes their jobs from them."""
+
+import logging
+import math
+import multiprocessing
+import signal
+import threading
+import time
+from dataclasses import dataclass, field
+from multiprocessing.connection import wait
+from typing import Any
+
+from lipwright.service.jobs import JobStore
+from lipwright.service.jobs.record import KINDS, new_id
+from lipwright.service.settings import Settings
+from lipwright.service.worker import work
+
+LOOK_S = 0.5  # between two looks at a worker that lives
+QUICK_DEATH_S, PAUSE_S = 5.0, 2.0  # a worker that dies sooner is started again only after a pause
+PREVIEW_IDLE_S = 120.0
+SPAWN = multiprocessing.get_context("spawn")
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Slot:
+    """A place for one worker process.
+
+    Args:
+        device: what it works on.
+        kinds: jobs it takes.
+        lazy: there only while such jobs come.
+        ready: whether it takes jobs.
+        crashes: how many have died.
+    """
+
+    device: str
+    kinds: tuple[str, ...] = KINDS
+    lazy: bool = False
+    ready: bool = False
+    crashes: int = 0
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """One worker per device, and one more for previews alone, so that who looks need not wait for long jobs.
+
+    Args:
+        store: the jobs.
+        settings: of the service.
+    """
+
+    store: JobStore
+    settings: Settings
+    slots: list[Slot] = field(init=False)
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _threads: list[threading.Thread] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.slots = [Slot(device) for device in self.settings.devices]
+        self.slots.append(Slot(self.settings.devices[0], ("preview",), lazy=True))
+
+    def start(self) -> None:
+        """Put back what an earlier server left unfinished, then let workers begin."""
+        found = self.store.recover()
+        if found:
+            log.info("%d unfinished jobs are taken up again", found)
+        self._threads = [threading.Thread(target=self._keep, args=(slot,), daemon=True) for slot in self.slots]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End all workers at once; their jobs wait for the next start."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+        self.store.recover()
+
+    def missing(self) -> list[str]:
+        """Devices without a worker that takes jobs."""
+        return [slot.device for slot in self.slots if not slot.lazy and not slot.ready]
+
+    def _keep(self, slot: Slot) -> None:
+        """Have a worker in that place until the service stops; the body of a thread."""
+        while not self._stop.is_set():
+            if slot.lazy and not self.store.waiting(slot.kinds):
+                self._stop.wait(LOOK_S)
+                continue
+            begun, lease = time.monotonic(), new_id()
+            try:
+                self._watch(slot, lease)
+            except Exception:  # the database may be away for a while; the place must not stay empty for that
+                log.exception("worker for %s: not watched any more", slot.device)
+            finally:
+                slot.ready = False
+            if time.monotonic() - begun < QUICK_DEATH_S:
+                self._stop.wait(PAUSE_S)
+
+    def _watch(self, slot: Slot, lease: str) -> None:
+        """One worker's life, and what becomes of the job it leaves."""
+        inbox, outbox = SPAWN.Pipe(duplex=False)
+        idle = PREVIEW_IDLE_S if slot.lazy else math.inf
+        arguments = (self.settings, slot.device, slot.kinds, lease, outbox, idle)
+        process = SPAWN.Process(target=work, args=arguments, daemon=True)
+        process.start()
+        outbox.close()
+        reason = ""
+        try:
+            while process.is_alive() and not self._stop.is_set():
+                wait([process.sentinel], LOOK_S)
+                slot.ready = slot.ready or _received(inbox)
+                if self.store.stalled(lease, self.settings.stall_seconds):
+                    reason = f"the worker told nothing for {self.settings.stall_seconds:g} seconds and was stopped"
+                    break
+        finally:
+            process.kill()
+            process.join()
+            inbox.close()
+        if self._stop.is_set():
+            return  # its job is no crash: `stop` puts it back
+        if process.exitcode or reason:
+            slot.crashes += 1
+            log.error("worker for %s: %s", slot.device, reason or _how(process.exitcode))
+        job = self.store.crashed(lease, reason or _how(process.exitcode))
+        if job is not None:
+            log.warning("job %s: %s", job.id, job.error or "queued again")
+        process.close()
+
+
+def _received(inbox: Any) -> bool:  # noqa: ANN401 - pipes have another class on Windows
+    """Whether the worker has said that it is ready."""
+    try:
+        return inbox.poll() and bool(inbox.recv_bytes())
+    except EOFError:  # it died before it was ready
+        return False
+
+
+def _how(code: int | None) -> str:
+    """How a process ended, for somebody who does not know of signals."""
+    if code is not None and code < 0:
+        name = signal.Signals(-code).name
+        hint = ", as happens when memory runs out" if name == "SIGKILL" else ""
+        return f"the worker was ended by {name}{hint}"
+    return f"the worker ended with exit code {code}"
