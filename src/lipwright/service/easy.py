@@ -18,10 +18,14 @@ RUNNING, DONE, FAILED = 1, 2, 3
 CONTAINER = "/code/data"  # what the data folder is called in the published containers
 TEMP = "temp"
 REQUIRED = ("audio_url", "video_url", "code")
-LABELS = {"watermark_switch": "watermark", "digital_auth": "digital_auth"}
+LABELS = {"watermark_switch": "watermark", "digital_auth": "digital_auth"}  # field of a request, label
 
 _CODE = re.compile(r"[\w@+-][\w .@+-]{0,99}")
 _LONGEST_CODE = 200  # bytes; file systems take 255, endings included
+
+
+class NoRequest(InputError):
+    """A body that holds no request."""
 
 
 class NoJob(InputError):
@@ -53,12 +57,15 @@ def read_submitted(body: bytes) -> Submitted:
     """Read a request's body; a client may call its content what it likes.
 
     Raises:
-        ValueError: it is no JSON object.
+        NoRequest: it is no JSON object.
         NoJob: a field is missing or cannot be used.
     """
-    asked = json.loads(body)
+    try:
+        asked = json.loads(body)
+    except (ValueError, RecursionError) as exc:
+        raise NoRequest("the body is no JSON") from exc
     if not isinstance(asked, dict):
-        raise ValueError(f"the body is a JSON {type(asked).__name__}")
+        raise NoRequest("the body is JSON, but no object of fields and values")
     texts = {name: _text(asked.get(name)) for name in REQUIRED}
     for name, text in texts.items():
         if not text:
@@ -69,8 +76,13 @@ def read_submitted(body: bytes) -> Submitted:
             f"code {shown(code)} cannot be part of a file's name; use up to 100 letters, digits, spaces and . _ - @ +, "
             "the first no dot, the last neither dot nor space"
         )
-    flags = {"watermark_switch": False, "digital_auth": False, "chaofen": False, "pn": True}
-    return Submitted(**texts, **{name: _flag(asked.get(name), default) for name, default in flags.items()})
+    return Submitted(
+        **texts,
+        watermark_switch=_flag(asked.get("watermark_switch"), default=False),
+        digital_auth=_flag(asked.get("digital_auth"), default=False),
+        chaofen=_flag(asked.get("chaofen"), default=False),
+        pn=_flag(asked.get("pn"), default=True),
+    )
 
 
 def _text(value: object) -> str:
@@ -78,7 +90,7 @@ def _text(value: object) -> str:
     return str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
 
 
-def _flag(value: object, default: bool) -> bool:  # noqa: FBT001 - a value, not a switch
+def _flag(value: object, *, default: bool) -> bool:
     """Only what reads "1" is on; nothing at all is the default."""
     return default if value is None or value == "" else str(value) == "1"
 
