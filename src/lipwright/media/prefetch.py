@@ -3,6 +3,7 @@
 import threading
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
+from contextvars import copy_context
 from typing import Generic, TypeVar
 
 from lipwright.errors import OptionError
@@ -11,7 +12,7 @@ T = TypeVar("T")
 
 
 def prefetch(items: Iterable[T], depth: int = 8) -> Generator[T, None, None]:
-    """Read `items` up to `depth` ahead of the consumer, in a thread.
+    """Read `items` up to `depth` ahead of the consumer, in a thread that has the consumer's context variables.
 
     The thread starts with the first `next()`. Closing the generator, or an error in the consumer
     that lets go of it, ends the thread before control returns and closes `items` if it is a
@@ -34,7 +35,7 @@ def prefetch(items: Iterable[T], depth: int = 8) -> Generator[T, None, None]:
 
 
 def _consume(belt: "_Belt[T]") -> Generator[T, None, None]:
-    worker = threading.Thread(target=belt.fill, name="lipwright-prefetch", daemon=True)
+    worker = threading.Thread(target=copy_context().run, args=(belt.fill,), name="lipwright-prefetch", daemon=True)
     worker.start()
     try:
         yield from belt.drain()

@@ -193,11 +193,9 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 def _kept_secret(path: Path) -> str:
     """The secret in that file, made when there is none; only its owner may read it."""
-    try:
-        with path.open("x", encoding="ascii", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-            file.write("whsec_" + b64encode(secrets.token_bytes(24)).decode())
-    except FileExistsError:
-        pass
+    path.touch(mode=0o600)
+    if not path.stat().st_size:  # new, or a start that was broken off
+        path.write_text("whsec_" + b64encode(secrets.token_bytes(24)).decode(), "ascii")
     return path.read_text("ascii")
 
 

@@ -34,8 +34,8 @@ class Database:
         except (ArgumentError, NoSuchModuleError, ImportError, DBAPIError) as exc:
             cause = str(getattr(exc, "orig", None) or exc).strip().partition("\n")[0]
             raise OptionError(
-                f"the database cannot be opened: {cause}; give --database-url as postgresql+psycopg://user:password@host/name, "
-                "or leave it out for SQLite"
+                f"the database cannot be opened: {cause}; give its address as "
+                "postgresql+psycopg://user:password@host/name, or none for SQLite"
             ) from exc
 
     @contextmanager
