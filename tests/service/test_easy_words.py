@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from lipwright.compose.labels import Label
-from lipwright.service.easy import NoJob, NoRequest, job_of, read_submitted, same_request, told
+from lipwright.errors import MediaError
+from lipwright.service import easy
+from lipwright.service.easy import NoJob, NoRequest, read_submitted, same_request, told
 from lipwright.service.jobs import Job
 from lipwright.service.options import chosen_labels, dub_options
 from lipwright.service.settings import Settings
@@ -18,6 +20,10 @@ WHOLE = {"audio_url": "speech.wav", "video_url": "talking.mp4", "code": "a1"}
 
 def read(**fields):
     return read_submitted(json.dumps(WHOLE | fields).encode())
+
+
+def job_of(asked, settings, check=lambda path: None):
+    return easy.job_of(asked, settings, check)
 
 
 @pytest.fixture
@@ -120,6 +126,18 @@ def test_an_absolute_path_in_the_data_folder(settings):
 def test_inputs_that_are_not_there(text, settings):
     with pytest.raises(NoJob, match=r"^audio_url: "):
         job_of(read(audio_url=text), settings)
+
+
+def test_inputs_are_looked_into(settings):
+    seen = []
+    job_of(read(video_url="http://example.org/a.mp4"), settings, seen.append)
+    assert seen == [settings.data_dir / "temp" / "speech.wav"]
+
+    def refuse(path):
+        raise MediaError("it is a text")
+
+    with pytest.raises(NoJob, match=r"^video_url: it is a text$"):
+        job_of(read(), settings, refuse)
 
 
 def test_a_result_does_not_take_the_place_of_its_input(settings):
