@@ -15,7 +15,7 @@ import httpx
 import numpy as np
 import pytest
 import uvicorn
-from starlette.testclient import TestClient
+from fastapi import FastAPI
 
 from lipwright.media import open_clip, read_sound
 from lipwright.service.app import create_app
@@ -49,17 +49,39 @@ def filled(settings: Settings, inputs: dict[str, Path]) -> Settings:
     return settings
 
 
+@contextmanager
+def served(app: FastAPI, *, workers: bool = True) -> Iterator[httpx.Client]:
+    """A server on a free port of this machine."""
+    lifespan = "on" if workers else "off"
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, lifespan=lifespan, log_config=None))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started and thread.is_alive():
+            time.sleep(0.02)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
 # Without workers: jobs wait for ever.
 
 
 @pytest.fixture
-def waiting(tmp_path, inputs) -> Iterator[TestClient]:
-    settings = filled(Settings(data_dir=tmp_path / "data", queue_length=3), inputs)
-    app = create_app(settings)
-    client = TestClient(app, base_url="http://127.0.0.1:8383", client=("127.0.0.1", 50000))
-    yield client
-    app.state.parts.sniffer.close()
-    app.state.parts.store.close()
+def app(tmp_path, inputs) -> Iterator[FastAPI]:
+    made = create_app(filled(Settings(data_dir=tmp_path / "data", queue_length=3), inputs))
+    yield made
+    made.state.parts.sniffer.close()
+    made.state.parts.store.close()
+
+
+@pytest.fixture
+def waiting(app) -> Iterator[httpx.Client]:
+    with served(app, workers=False) as client:
+        yield client
 
 
 def request(code: object = "a1", **fields: object) -> dict[str, object]:
@@ -133,8 +155,8 @@ def test_a_body_that_is_no_request(body, waiting):
         ({"video_url": "text.mp4"}, "video_url: "),
     ],
 )
-def test_what_cannot_be_used_is_said(fields, told, waiting):
-    folder = waiting.app.state.parts.settings.data_dir
+def test_what_cannot_be_used_is_said(fields, told, app, waiting):
+    folder = app.state.parts.settings.data_dir
     (folder / "temp" / "text.mp4").write_text("not a video\n" * 100)
     answer = submit(waiting, request(**fields))
     assert (answer["code"], answer["success"], answer["data"]) == (10002, False, {})
@@ -151,16 +173,16 @@ def test_jobs_queue_and_only_a_full_queue_is_busy(waiting):
     assert submit(waiting, request("job 2"))["code"] == 10000  # heard before, and waiting
 
 
-def test_a_code_under_way(waiting):
+def test_a_code_under_way(app, waiting):
     assert submit(waiting, request())["msg"] == 10000
     assert submit(waiting, request(pn="1", chaofen=0))["msg"] == 10000  # the same, spelt out
     other = submit(waiting, request(pn=0))
     assert (other["code"], other["success"]) == (10005, False)
     assert "under way" in other["msg"]
-    assert len(waiting.app.state.parts.store.recent()) == 1
+    assert len(app.state.parts.store.recent()) == 1
 
 
-def test_the_same_request_sent_at_once_by_many_is_one_job(waiting):
+def test_the_same_request_sent_at_once_by_many_is_one_job(app, waiting):
     answers = []
     threads = [threading.Thread(target=lambda: answers.append(submit(waiting, request())["code"])) for _ in range(6)]
     for thread in threads:
@@ -168,11 +190,11 @@ def test_the_same_request_sent_at_once_by_many_is_one_job(waiting):
     for thread in threads:
         thread.join()
     assert answers == [10000] * 6
-    assert len(waiting.app.state.parts.store.recent()) == 1
+    assert len(app.state.parts.store.recent()) == 1
 
 
-def test_an_error_nobody_thought_of(waiting, monkeypatch):
-    monkeypatch.setattr(waiting.app.state.parts.store, "by_code", lambda code: 1 / 0)
+def test_an_error_nobody_thought_of(app, waiting, monkeypatch):
+    monkeypatch.setattr(app.state.parts.store, "by_code", lambda code: 1 / 0)
     for answer in (submit(waiting, request()), query(waiting, "a1")):
         assert answer == {"code": 9999, "data": {}, "msg": "系统异常", "success": False}
 
@@ -188,35 +210,24 @@ def test_speech_is_not_made_here(path, waiting):
 # With a server and its workers.
 
 
-@contextmanager
-def served(settings: Settings) -> Iterator[httpx.Client]:
-    """A server on a free port of this machine."""
-    server = uvicorn.Server(uvicorn.Config(create_app(settings), host="127.0.0.1", port=0, log_config=None))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        while not server.started and thread.is_alive():
-            time.sleep(0.02)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as client:
-            yield client
-    finally:
-        server.should_exit = True
-        thread.join()
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("service")
 
 
 @pytest.fixture(scope="module")
-def service(folder, inputs) -> Iterator[httpx.Client]:
+def working(folder, inputs) -> FastAPI:
     pictures = {
         "watermark_path": picture(folder / "mark.png", MARK),
         "digital_auth_path": picture(folder / "told.png", TOLD),
     }
-    with served(filled(Settings(data_dir=folder / "data", devices=("cpu",), **pictures), inputs)) as client:
+    settings = Settings(data_dir=folder / "data", devices=("cpu",), **pictures)
+    return create_app(filled(settings, inputs))
+
+
+@pytest.fixture(scope="module")
+def service(working) -> Iterator[httpx.Client]:
+    with served(working) as client:
         yield client
 
 
@@ -254,7 +265,7 @@ def test_the_desktop_client_makes_a_video(service, folder, inputs):
     assert query(service, code)["data"] == last  # it can be asked for again
 
 
-def test_a_node_gives_paths_of_the_container(service, folder, inputs):
+def test_a_node_gives_paths_of_the_container(working, service, folder, inputs):
     asked = {
         "audio_url": "/code/data/temp/long.wav",
         "video_url": f"/code/data/temp/{VIDEO}",
@@ -268,9 +279,8 @@ def test_a_node_gives_paths_of_the_container(service, folder, inputs):
     *heard, last = desktop(service, "ComfyUI_00042")
     assert last["status"] == 2
     assert any(20 <= data["progress"] <= 90 for data in heard)
-    listed = service.get("/v1/jobs").json()["jobs"]
-    (job,) = [job for job in listed if job["request"].get("asked", {}).get("code") == "ComfyUI_00042"]
-    assert (job["result"]["length"], job["result"]["frames"]) == ("loop", 60)
+    result = working.state.parts.store.by_code("ComfyUI_00042").result
+    assert (result["length"], result["frames"]) == ("loop", 60)
     with open_clip(folder / "data" / "temp" / last["result"].lstrip("/")) as clip:
         assert clip.facts.duration == Fraction(60, 24)
 

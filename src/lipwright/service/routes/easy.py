@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -79,17 +80,22 @@ def submit(service: Service, body: Annotated[bytes, Depends(raw_body)]) -> EasyR
         asked = easy.read_submitted(body)
         _accept(service, asked)
     except easy.NoJob as exc:
-        return answer(easy.INCOMPLETE, str(exc), success=False)
+        return answer(easy.INCOMPLETE, _sentence(exc, service), success=False)
     except QueueFull:
         return answer(easy.BUSY, "忙碌中")
     except CodeInUse as exc:
         return answer(easy.DUPLICATE, str(exc), success=False)
     except InputError as exc:  # no JSON, no space
-        return answer(easy.UNEXPECTED, f"系统异常: {exc}", success=False)
+        return answer(easy.UNEXPECTED, f"系统异常: {_sentence(exc, service)}", success=False)
     except Exception:
         log.exception("easy: a request was not understood")
         return answer(easy.UNEXPECTED, "系统异常", success=False)
     return answer(easy.ACCEPTED, easy.ACCEPTED)
+
+
+def _sentence(exc: InputError, service: Parts) -> str:
+    """An error without the folders of this machine."""
+    return str(exc).replace(f"{service.settings.data_dir}{os.sep}", "")
 
 
 def _accept(service: Parts, asked: easy.Submitted) -> None:
