@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from pictures import placed, scene
+from serving import serving
 
 from lipwright.media import open_clip, read_sound
 from lipwright.service.app import create_app
@@ -221,7 +223,7 @@ def working(folder, inputs) -> FastAPI:
         "watermark_path": picture(folder / "mark.png", MARK),
         "digital_auth_path": picture(folder / "told.png", TOLD),
     }
-    settings = Settings(data_dir=folder / "data", devices=("cpu",), **pictures)
+    settings = Settings(data_dir=folder / "data", devices=("cpu",), allow_private_urls=True, **pictures)
     return create_app(filled(settings, inputs))
 
 
@@ -314,3 +316,25 @@ def test_footage_without_a_face_is_an_error_with_a_reason(service, folder):
     assert "face" in last["msg"]
     assert str(folder) not in last["msg"]
     assert not (folder / "data" / "temp" / "stripes-r.mp4").exists()
+
+
+def test_several_jobs_at_once_and_several_faces(service, folder, portrait):
+    two = placed(placed(scene(512, 256), portrait, 20, 30, 180), portrait, 280, 40, 170)
+    (folder / "data" / "temp" / "two.png").write_bytes(cv2.imencode(".png", two[:, :, ::-1])[1].tobytes())
+    codes = ["first", "second", "third"]
+    for code in codes:
+        assert submit(service, request(code, video_url="two.png"))["code"] == 10000
+    assert [list(desktop(service, code))[-1]["status"] for code in codes] == [2, 2, 2]
+
+
+def test_inputs_are_fetched(service, inputs):
+    """From this very machine, which the settings allow here."""
+    with serving() as site:
+        site.files = {f"/{name}": inputs[name].read_bytes() for name in (VIDEO, SOUND)}
+        asked = request("fetched", audio_url=f"{site.url}/{SOUND}", video_url=f"{site.url}/{VIDEO}")
+        assert submit(service, asked)["code"] == 10000
+        assert submit(service, asked)["code"] == 10000  # the same, whether or not its inputs have arrived by now
+        assert list(desktop(service, "fetched"))[-1]["status"] == 2
+        assert submit(service, request("gone", audio_url=f"{site.url}/gone.wav"))["code"] == 10000
+        last = list(desktop(service, "gone"))[-1]
+        assert (last["status"], "404" in last["msg"]) == (3, True)
