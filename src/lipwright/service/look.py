@@ -10,7 +10,7 @@ import numpy as np
 
 from lipwright.face.base import FaceTracker, open_tracker
 from lipwright.face.facemesh import overlap
-from lipwright.face.track import CutDetector, PersonFollower, mesh_box
+from lipwright.face.track import RETRY_EVERY, CutDetector, PersonFollower, mesh_box
 from lipwright.media import Clip, open_clip, prefetch
 from lipwright.pipeline.analysis import AHEAD
 
@@ -68,13 +68,13 @@ def faces(path: Path, tracker: str = "facemesh") -> Faces:
     """
     with open_clip(path) as clip, open_tracker(tracker) as opened:
         at, count = _most_faces(clip, opened)
-        start = _shot_start(clip, at) if count > 1 else at
+        shot = _shot_around(clip, at) if count > 1 else range(at, at + 1)
         boxes: dict[str, np.ndarray] = {}
         for person in map(str, range(1, min(count, MOST) + 1)):
-            box = _followed(clip, opened, person, range(start, at + 1))
+            box = _followed(clip, opened, person, shot)
             if box is not None and all(overlap(box, other) < SAME_FACE for other in boxes.values()):
                 boxes[person] = box
-        frame = next(iter(clip.play([at])))
+        frame = next(iter(clip.play(shot[-1:])))
     return _drawn(frame, boxes)
 
 
@@ -91,13 +91,16 @@ def _most_faces(clip: Clip, tracker: FaceTracker) -> tuple[int, int]:
     return places[best], counts[best]
 
 
-def _shot_start(clip: Clip, at: int) -> int:
-    """First frame of the shot that a frame belongs to, no further back than `REACH`."""
+def _shot_around(clip: Clip, at: int) -> range:
+    """Frames of the shot that a frame belongs to, up to one by which a job has searched for everybody on it."""
     start, is_cut = max(0, at - REACH), CutDetector()
-    for number, frame in enumerate(_played(clip, range(start, at + 1)), start):
+    stop = min(at + RETRY_EVERY, clip.facts.frames)
+    for number, frame in enumerate(_played(clip, range(start, stop)), start):
         if is_cut(frame):
+            if number > at:
+                return range(start, number)
             start = number
-    return start
+    return range(start, stop)
 
 
 def _followed(clip: Clip, tracker: FaceTracker, person: str, frames: range) -> np.ndarray | None:
