@@ -6,6 +6,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
+from lipwright.service.options import DEFAULTED
+from lipwright.service.routes.common import Service
 from lipwright.ui import static
 
 router = APIRouter(include_in_schema=False)
@@ -38,6 +40,13 @@ _files = StaticFiles(directory=static)
 async def page(request: Request) -> Response:
     """The page itself."""
     return await _file("index.html", request)
+
+
+@router.get("/ui/defaults.json")
+async def defaults(service: Service, response: Response) -> dict[str, str | float]:
+    """Job options as the service is set, for the page to begin with."""
+    response.headers.update(HEADERS)
+    return {name: getattr(service.settings, name) for name in DEFAULTED}
 
 
 @router.get("/ui/{name}")

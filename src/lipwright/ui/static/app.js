@@ -35,7 +35,7 @@ startPlayer();
 startRun();
 startSound(changed);
 startSource(changed);
-startOptions();
+await startOptions();
 changed();
 await startQueue();
 await startAvatars();

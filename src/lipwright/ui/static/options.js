@@ -1,7 +1,7 @@
 // Step 3: the options. Only what differs from the server's defaults is sent.
 
 import { $, recall, remember, setText, show } from "./dom.js";
-import { chosenPerson, isPhoto } from "./source.js";
+import { chosen, chosenPerson, isPhoto } from "./source.js";
 
 const NAMES = [
   "engine", "length", "intensity", "still", "mask", "restore", "restore_when", "blur_threshold", "fps", "codec", "crf", "preset",
@@ -10,7 +10,8 @@ const NAMES = [
 const NUMBERS = ["intensity", "restore", "blur_threshold", "crf", "batch_size"];
 const control = (name) => document.getElementById(name);
 
-export function startOptions() {
+export async function startOptions() {
+  await readDefaults();
   const kept = recall("options", "sessionStorage") ?? {};
   for (const name of NAMES) {
     if (name in kept) setValue(control(name), kept[name]);
@@ -20,6 +21,16 @@ export function startOptions() {
     });
   }
   writeOptions();
+}
+
+/** What the service was set to use where a job says nothing; the page begins with it. */
+async function readDefaults() {
+  const defaults = await fetch("ui/defaults.json").then((answer) => answer.json());
+  for (const [name, value] of Object.entries(defaults)) {
+    const input = control(name);
+    if (input.tagName === "SELECT") [...input.options].forEach((option) => { option.defaultSelected = option.value === value; });
+    else input.defaultValue = value;
+  }
 }
 
 /** The options of a job. */
@@ -32,8 +43,11 @@ export function options() {
   return asked;
 }
 
-/** Show what means something to this engine and this footage. */
+/** Show what means something to this engine and this footage. An avatar was made for one engine. */
 export function writeOptions() {
+  const engine = control("engine");
+  engine.disabled = Boolean(chosen()?.avatar);
+  if (engine.disabled) engine.value = chosen().engine;
   for (const name of ["intensity", "still", "batch_size"]) show($(`#${name}-field`), applies(name));
   for (const name of NUMBERS) {
     const digits = Number.isInteger(Number(control(name).step)) ? 0 : 2;
@@ -42,6 +56,7 @@ export function writeOptions() {
 }
 
 function applies(name) {
+  if (name === "engine") return !chosen()?.avatar;
   if (name === "intensity") return value("engine") === "native";
   if (name === "batch_size") return value("engine") === "heygem";
   return name === "still" ? isPhoto() : true;

@@ -9,6 +9,7 @@ let zone;
 let person = null; // number from the left, where there are several
 let changed = () => {};
 let looking = 0; // number of the newest look: an answer to an older one is dropped
+let restored = false; // a file kept from before the page was loaded again
 let seen = null; // what the server saw: its picture and faces
 
 export const chosen = () => zone?.file ?? null;
@@ -21,7 +22,11 @@ export function startSource(onChange) {
   onLanguage(write);
   changed = onChange;
   const kept = recall("source", "sessionStorage");
-  if (kept) zone.set(kept.file);
+  if (kept) {
+    restored = true;
+    zone.set(kept.file);
+    restored = false;
+  }
 }
 
 /** Use an avatar instead of a file. */
@@ -47,11 +52,11 @@ function taken(file) {
     seen = { picture: `v1/avatars/${file.avatar}/picture`, faces: null };
     write();
   } else if (file) {
-    look(file, looking);
+    look(file, looking, restored);
   }
 }
 
-async function look(file, number) {
+async function look(file, number, kept) {
   setText($("#look-busy"), t("people.looking"));
   show($("#look"), true);
   try {
@@ -62,8 +67,8 @@ async function look(file, number) {
     setProblem($("#source .problem"), seen.faces.length === 0 ? t("people.none") : "");
   } catch (error) {
     if (number !== looking) return;
-    if (error.status === 404) zone.set(null); // kept from before a reload, and removed since
-    setProblem($("#source .problem"), error.message);
+    if (kept && error.status !== 0) zone.set(null); // the server has removed it since
+    else setProblem($("#source .problem"), error.message);
   }
   setText($("#look-busy"), "");
   write();
