@@ -168,8 +168,8 @@ class Intake:
         except BaseException:
             discard(self._root / "avatars" / avatar_id)
             raise
-        own = {"name": asked.name or source.stem, "engine": asked.engine, "person": asked.person}
-        return self._store.add_avatar(Avatar(id=avatar_id, footage=footage, facts=facts, job=job.id, **own))
+        kept = Avatar(id=avatar_id, name=asked.name or source.stem, footage=footage, facts=facts, job=job.id)
+        return self._store.add_avatar(replace(kept, engine=asked.engine, person=asked.person))
 
     def check_room(self) -> None:
         """Refuse what would fill the disk.

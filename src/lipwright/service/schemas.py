@@ -53,7 +53,7 @@ class JobRequest(BaseModel):
     video: Source | None = None
     avatar: str | None = Field(None, max_length=64, description="Name of a stored avatar, in place of `video`.")
     audio: Source
-    options: JobOptions = Field(default_factory=JobOptions)
+    options: JobOptions = JobOptions()  # pyright: ignore[reportCallIssue] - all fields have defaults
     seconds: float | None = Field(None, gt=0, le=3600, description="How much of the result a preview looks at.")
     webhook: str | None = Field(None, max_length=2048, description="http(s) address that is told when the job ends.")
     name: Name | None = None

@@ -1,6 +1,7 @@
 """Records as clients see them."""
 
 import time
+from dataclasses import asdict
 
 from lipwright.service.jobs import Avatar, Job, JobStore, JobUnknown
 from lipwright.service.schemas import AvatarView, JobView
@@ -12,16 +13,16 @@ HIDDEN = ("place", "asked")  # how the service keeps a request
 def job_view(job: Job, position: int | None = None) -> JobView:
     """A job as the API of version 1 shows it."""
     here = f"/v1/jobs/{job.id}"
-    return JobView(
-        **_shared(job),
-        progress=round(job.percent, 1),
-        seconds_left=_left(job),
-        position=position,
-        output_url=f"{here}/output" if job.state == "done" and job.kind != "avatar" else None,
-        source_url=f"{here}/source" if job.state not in ("fetching", "cancelled") else None,
-        name=job.request.get("name") or "",
-        request={name: value for name, value in job.request.items() if name not in HIDDEN},
-    )
+    told = asdict(job) | {
+        "progress": round(job.percent, 1),
+        "seconds_left": _left(job),
+        "position": position,
+        "output_url": f"{here}/output" if job.state == "done" and job.kind != "avatar" else None,
+        "source_url": f"{here}/source" if job.state not in ("fetching", "cancelled") else None,
+        "name": job.request.get("name") or "",
+        "request": {name: value for name, value in job.request.items() if name not in HIDDEN},
+    }
+    return JobView.model_validate(told)
 
 
 def avatar_view(avatar: Avatar, store: JobStore) -> AvatarView:
@@ -32,10 +33,10 @@ def avatar_view(avatar: Avatar, store: JobStore) -> AvatarView:
         error = job.error or ("cancelled" if job.state == "cancelled" else "")
     except JobUnknown:  # its record is only kept for a while
         state, error = "ready", ""
-    facts = {name: avatar.facts.get(name) for name in ("width", "height", "frames", "duration")}
-    own = {name: getattr(avatar, name) for name in ("id", "name", "engine", "person", "job", "created")}
     picture = f"/v1/avatars/{avatar.id}/picture" if state == "ready" else None
-    return AvatarView(**own, **facts, state=state, error=error, picture_url=picture)
+    facts = dict.fromkeys(("width", "height", "frames", "duration")) | avatar.facts
+    told = facts | asdict(avatar) | {"state": state, "error": error, "picture_url": picture}
+    return AvatarView.model_validate(told)
 
 
 def _left(job: Job) -> float | None:
