@@ -45,7 +45,7 @@ async function readKey() {
   const field = { label: t("key.label"), type: "password", value: "" };
   for (let text = t("key.text"); ; text = t("key.wrong")) {
     const key = await ask({ title: t("key.title"), text, yes: t("key.yes"), field });
-    if (!key) throw new Error(t("key.needed"));
+    if (!key) throw Object.assign(new Error(t("key.needed")), { status: 401 });
     if (!/^[!-~]+$/.test(key) || /[;,"\\]/.test(key)) continue; // what a cookie cannot hold is no key
     // A cookie, as the address of a <video> cannot carry a header.
     const secure = location.protocol === "https:" ? "; Secure" : "";

@@ -61,7 +61,7 @@ export async function refresh() {
     show($("#more"), Boolean(next));
   } catch (error) {
     if (number !== newest) return;
-    if (error.status !== 0) asksKey = false; // dismissed once: not asked again until something is done
+    if (error.status === 401) asksKey = false; // dismissed: not asked again by itself
     setAway(error.status === 0 ? "server.back" : error.message);
   }
   plan(active().length || away ? BUSY_MS : IDLE_MS);

@@ -102,7 +102,7 @@ function how(job) {
 }
 
 function finished(job) {
-  const facts = [t(`kind.${job.kind}`)];
+  const facts = job.name ? [t(`kind.${job.kind}`)] : []; // without a name, the kind is the title
   if (job.kind === "dub" && job.result?.duration) facts.push(clock(job.result.duration));
   if (job.kind === "dub" && job.result?.bytes) facts.push(bytes(job.result.bytes));
   if (job.finished) facts.push(moment(job.finished));

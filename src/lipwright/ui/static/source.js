@@ -106,7 +106,7 @@ function box(face, { width, height }) {
     tell(t("people.chosen", { n: person }));
     changed();
   });
-  const label = make("label", { className: "face" }, input, make("span", { textContent: face.person, aria: { hidden: "true" } }));
+  const label = make("label", { className: y < height / 8 ? "face high" : "face" }, input, make("span", { textContent: face.person, aria: { hidden: "true" } }));
   Object.assign(label.style, {
     left: `${(100 * x) / width}%`, top: `${(100 * y) / height}%`,
     width: `${(100 * wide) / width}%`, height: `${(100 * high) / height}%`,
