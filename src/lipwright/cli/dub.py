@@ -45,6 +45,10 @@ def dub(
     blur_threshold: Annotated[
         float, typer.Option(help="Restore only a face blurred more than this, 0 to 1; 0 restores any.")
     ] = 0.0,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PICTURE@CORNER", help="A picture over every frame, e.g. logo.png@top-right; repeatable."),
+    ] = None,
     device: args.Device = "auto",
     batch_size: Annotated[int, typer.Option(help="Frames the heygem engine draws at a time.")] = 4,
     models: args.ModelFolder = None,
@@ -68,6 +72,7 @@ def dub(
     """Make the person in a video or photo say a sound."""
     terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json, log_file=log_file)
     with terminal.errors():
+        from lipwright.compose.labels import parse_label
         from lipwright.media import EncodeOptions
         from lipwright.media.rates import parse_rate
         from lipwright.pipeline.config import DubOptions
@@ -90,6 +95,7 @@ def dub(
             restore_when=restore_when,
             blur_threshold=blur_threshold,
             models=models,
+            labels=tuple(parse_label(text) for text in label or ()),
             mask_debug=mask_debug,
         )
         if dry_run:

@@ -40,6 +40,33 @@ def read_photo(path: Path) -> np.ndarray:
     Raises:
         MediaError: The file cannot be decoded.
     """
+    stored, picture = _decode(path)
+    if _has_alpha(stored):
+        picture = _on_white(stored)
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
+def read_picture(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Decode a picture that is to be laid over others; EXIF orientation as of `read_photo`.
+
+    Returns:
+        (H, W, 3) uint8 RGB, and (H, W) float32 alpha in 0..1, 1 everywhere where the file has none.
+
+    Raises:
+        MediaError: The file is missing, no picture, or cannot be decoded.
+    """
+    if path.is_file() and not is_photo(path):
+        raise MediaError(f"{path} is no picture; use a PNG, JPEG, WebP, BMP or TIFF")
+    stored, picture = _decode(path)
+    alpha = np.ones(picture.shape[:2], np.float32)
+    if _has_alpha(stored):
+        share = _shares(stored)
+        picture, alpha = np.rint(255 * share[:, :, :3]).clip(0, 255).astype(np.uint8), share[:, :, 3].clip(0, 1)
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.ascontiguousarray(alpha)
+
+
+def _decode(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """A picture as it is stored, and as (H, W, 3) uint8 BGR turned upright."""
     with reading(path):
         stored_bytes = path.read_bytes()  # cv2.imread fails on names beyond ASCII on Windows
     data = np.frombuffer(stored_bytes, np.uint8)
@@ -53,17 +80,24 @@ def read_photo(path: Path) -> np.ndarray:
         raise MediaError(f"cannot decode the photo {path}: it is too large; scale it down") from exc
     if stored is None or picture is None:
         raise MediaError(f"cannot decode the photo {path}; is the file complete?")
-    if stored.ndim == 3 and stored.shape[2] == 4:
-        picture = _on_white(stored)
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+    return stored, picture
+
+
+def _has_alpha(stored: np.ndarray) -> bool:
+    return stored.ndim == 3 and stored.shape[2] == 4
 
 
 def _on_white(stored: np.ndarray) -> np.ndarray:
     """(H, W, 4) of any depth, BGR and alpha, as (H, W, 3) uint8 BGR."""
-    top = np.iinfo(stored.dtype).max if stored.dtype != np.float32 else 1
-    share = stored.astype(np.float32) / np.float32(top)
+    share = _shares(stored)
     alpha = share[:, :, 3:]
     return np.rint(255 * (share[:, :, :3] * alpha + 1 - alpha)).clip(0, 255).astype(np.uint8)
+
+
+def _shares(stored: np.ndarray) -> np.ndarray:
+    """Stored values of any depth as float32 in 0..1."""
+    top = np.iinfo(stored.dtype).max if stored.dtype != np.float32 else 1
+    return stored.astype(np.float32) / np.float32(top)
 
 
 def _breaks_off(data: bytes) -> bool:

@@ -13,19 +13,18 @@ import av
 import cv2
 import numpy as np
 from av.container import InputContainer
-from av.error import FFmpegError
+from av.error import ArgumentError, FFmpegError
 from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from lipwright.errors import MediaError
 from lipwright.media import rates
 from lipwright.media.colour import ColourTags
+from lipwright.media.demuxers import SINGLE_FILE
 from lipwright.media.whole import how_it_breaks_off, lacks_index, understates
 
 _log = logging.getLogger(__name__)
 
-# Demuxers that take any text or bytes for pictures: a file that only they read is not media.
-_NOT_MEDIA = frozenset({"tty", "bin", "adf", "idf", "xbin"})
 _INTERLACED_ORDERS = range(2, 6)  # FFmpeg's AVFieldOrder: TT, BB, TB, BT
 # Codecs whose packets never begin with so many zeros: one that does is a hole left by an unfinished download.
 _NEVER_BLANK = frozenset({"h264", "hevc", "mpeg4", "mpeg2video", "mjpeg", "prores", "vp8", "vp9", "av1"})
@@ -151,9 +150,11 @@ def open_input(path: Path) -> Iterator[InputContainer]:
     with reading(path):
         if path.stat().st_size == 0:
             raise MediaError(f"{path} is empty (0 bytes); was it copied completely?")
-        # "file:" and the whitelist keep odd names and playlists from reaching other files or the
+        # "file:" and the whitelists keep odd names and playlists from reaching other files or the
         # network.
-        options = {"protocol_whitelist": "file"} | ({"ignore_length": "1"} if understates(path) else {})
+        options = {"protocol_whitelist": "file", "format_whitelist": SINGLE_FILE}
+        if understates(path):
+            options["ignore_length"] = "1"
         try:
             container = av.open(f"file:{path}", options=options, metadata_errors="replace")
         except FFmpegError as exc:
@@ -161,10 +162,13 @@ def open_input(path: Path) -> Iterator[InputContainer]:
                 raise MediaError(
                     f"{path} is incomplete: the index, which stands at its end, is missing; copy or record it again"
                 ) from exc
+            if isinstance(exc, ArgumentError):  # a reader knew the file, and is not on the list
+                raise MediaError(
+                    f"{path} holds text, a playlist or another format that is not read here; "
+                    "give the video, photo or sound file itself"
+                ) from exc
             raise
     with container:
-        if container.format.name in _NOT_MEDIA:
-            raise MediaError(f"{path} holds text, not pictures or sound; give a media file")
         yield container
 
 

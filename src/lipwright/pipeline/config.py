@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from pathlib import Path
 
+from lipwright.compose.labels import Label
 from lipwright.errors import OptionError
 from lipwright.face.track import check_person
 from lipwright.media import EncodeOptions
@@ -36,6 +37,7 @@ class DubOptions:
         restore_when: `before` the mouth is drawn, or `after`.
         blur_threshold: restore only footage whose face is blurred more than this, 0..1; 0 restores all.
         models: folder of published models; None is the user's.
+        labels: pictures laid over every frame of the result, in this order.
         mask_debug: also write `<name>.mask<suffix>`, the result with what it was drawn by over it.
 
     Raises:
@@ -58,6 +60,7 @@ class DubOptions:
     restore_when: str = "before"
     blur_threshold: float = 0.0
     models: Path | None = None
+    labels: tuple[Label, ...] = ()
     mask_debug: bool = False
 
     def __post_init__(self) -> None:

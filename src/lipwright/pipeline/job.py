@@ -12,6 +12,7 @@ import numpy as np
 from lipwright import registry
 from lipwright.avatar.store import AnyAvatar, AvatarStore
 from lipwright.compose.blend import dissolve, paste
+from lipwright.compose.labels import Labels
 from lipwright.media import Clip, prefetch
 from lipwright.pipeline.analysis import AHEAD, Analysis
 from lipwright.pipeline.config import DubOptions
@@ -32,7 +33,7 @@ class Drawn:
     Args:
         output: number of the output frame.
         source: (H, W, 3) uint8 RGB, the planned source frame; a cross-dissolve is itself the planned frame.
-        frame: (H, W, 3) uint8 RGB, what an encoder is given.
+        frame: (H, W, 3) uint8 RGB, what an encoder is given, but for labels.
         patches: what was drawn, none where the source frame shows no face, two in a cross-dissolve.
         aims: what each of the patches was drawn by.
     """
@@ -103,6 +104,7 @@ class Job:
         engine = ENGINES[options.engine]
         self._play = clip.play
         self.notes: list[str] = []
+        self._labels = Labels(options.labels, clip.facts.width, clip.facts.height)
         with clock("models"):
             models = open_models(options)
             self.notes += models.notes
@@ -131,6 +133,10 @@ class Job:
         look = _analysis(options, models)
         self._play, self.avatar, frames = look.bring_alive(clip, self.avatar, len(self.plan))
         self.plan = replace(self.plan, source=np.arange(len(self.plan), dtype=np.int32) % frames)
+
+    def labelled(self, shot: Drawn) -> np.ndarray:
+        """The drawn frame with the labels of the options over it. (H, W, 3) uint8 RGB."""
+        return self._labels.over(shot.frame)
 
     def shots(self, outputs: Iterable[int] | None = None) -> Generator[Drawn, None, None]:
         """Draw output frames.

@@ -34,7 +34,8 @@ def dub(
         output: the file to write; it appears when complete.
         options: see `DubOptions`.
         progress: told `(stage, done, total)`, stages `analyse` and `render`.
-        watch: given every frame with its source and mask once it is written, to look at and not to change.
+        watch: given every frame with its source and mask once it is written, without labels, to look at and not to
+            change.
 
     Raises:
         InputError: the video, the sound or an option cannot be used.
@@ -55,7 +56,7 @@ def dub(
         job = Job(clip, audio, options, progress, clock)
         with clock("render"), mask or nullcontext(), result, closing(prefetch(job.shots(), AHEAD)) as shots:
             for shot in shots:
-                result.write(shot.frame)
+                result.write(job.labelled(shot))
                 if mask is not None:
                     mask.write(explained(shot, float(shot.output / facts.fps)))
                 if watch is not None:
@@ -82,7 +83,7 @@ def dub(
 def dub_frames(
     video: Path | str, audio: Path | str, *, options: DubOptions | None = None, progress: Progress = silent
 ) -> Iterator[np.ndarray]:
-    """The frames `dub` would write, one at a time, nothing encoded.
+    """The frames `dub` would write, labels included, one at a time, nothing encoded.
 
     Yields:
         (H, W, 3) uint8 RGB.
@@ -91,9 +92,11 @@ def dub_frames(
         InputError, BackendError: as `dub`, when the first frame is asked for.
     """
     options = options or DubOptions()
-    with open_clip(video, options.fps) as clip, closing(Job(clip, Path(audio), options, progress).shots()) as shots:
-        for shot in shots:
-            yield shot.frame
+    with open_clip(video, options.fps) as clip:
+        job = Job(clip, Path(audio), options, progress)
+        with closing(job.shots()) as shots:
+            for shot in shots:
+                yield job.labelled(shot)
 
 
 def open_writer(output: Path, clip: Clip, audio: Path | None, options: DubOptions) -> ClipWriter:

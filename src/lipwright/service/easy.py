@@ -1,0 +1,162 @@
+"""What HeyGem's clients say and hear: their requests as jobs, and jobs in their words."""
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from lipwright.errors import InputError
+from lipwright.models.store import ModelStore
+from lipwright.service.jobs import Job
+from lipwright.service.jobs.store import is_address
+from lipwright.service.paths import confined, shown
+from lipwright.service.settings import Settings
+
+ACCEPTED, BUSY, INCOMPLETE, UNKNOWN, DUPLICATE, UNEXPECTED = 10000, 10001, 10002, 10004, 10005, 9999
+RUNNING, DONE, FAILED = 1, 2, 3
+CONTAINER = "/code/data"  # what the data folder is called in the published containers
+TEMP = "temp"
+REQUIRED = ("audio_url", "video_url", "code")
+LABELS = {"watermark_switch": "watermark", "digital_auth": "digital_auth"}
+
+_CODE = re.compile(r"[\w@+-][\w .@+-]{0,99}")
+_LONGEST_CODE = 200  # bytes; file systems take 255, endings included
+
+
+class NoJob(InputError):
+    """A request that no job can be made of; the message is for the client."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submitted:
+    """A request for a job.
+
+    Args:
+        audio_url, video_url: http(s) addresses, or paths: relative ones start in the folder temp.
+        code: the client's name for the job.
+        watermark_switch, digital_auth: whether the configured pictures are laid over the result.
+        chaofen: whether the face is restored once the mouth is drawn.
+        pn: whether footage that is too short plays backward and forward, instead of from its beginning again.
+    """
+
+    audio_url: str
+    video_url: str
+    code: str
+    watermark_switch: bool
+    digital_auth: bool
+    chaofen: bool
+    pn: bool
+
+
+def read_submitted(body: bytes) -> Submitted:
+    """Read a request's body; a client may call its content what it likes.
+
+    Raises:
+        ValueError: it is no JSON object.
+        NoJob: a field is missing or cannot be used.
+    """
+    asked = json.loads(body)
+    if not isinstance(asked, dict):
+        raise ValueError(f"the body is a JSON {type(asked).__name__}")
+    texts = {name: _text(asked.get(name)) for name in REQUIRED}
+    for name, text in texts.items():
+        if not text:
+            raise NoJob(f"{name}参数缺失")
+    code = texts["code"]
+    if not _CODE.fullmatch(code) or code.endswith((" ", ".")) or len(code.encode()) > _LONGEST_CODE:
+        raise NoJob(
+            f"code {shown(code)} cannot be part of a file's name; use up to 100 letters, digits, spaces and . _ - @ +, "
+            "the first no dot, the last neither dot nor space"
+        )
+    flags = {"watermark_switch": False, "digital_auth": False, "chaofen": False, "pn": True}
+    return Submitted(**texts, **{name: _flag(asked.get(name), default) for name, default in flags.items()})
+
+
+def _text(value: object) -> str:
+    """A field's text; scripts send numbers as codes."""
+    return str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
+def _flag(value: object, default: bool) -> bool:  # noqa: FBT001 - a value, not a switch
+    """Only what reads "1" is on; nothing at all is the default."""
+    return default if value is None or value == "" else str(value) == "1"
+
+
+def job_of(asked: Submitted, settings: Settings, request_id: str = "") -> Job:
+    """The job that a request asks for. What the service cannot give is left out, and said in the job's notes.
+
+    Raises:
+        NoJob: an input is not there, or would be replaced by the result.
+    """
+    place = f"{TEMP}/{asked.code}-r.mp4"
+    inputs = {name: _input(getattr(asked, f"{name}_url"), name, place, settings) for name in ("video", "audio")}
+    options: dict[str, Any] = {"engine": settings.easy_engine, "length": "bounce" if asked.pn else "loop"}
+    notes: list[str] = []
+    if asked.chaofen:
+        if ModelStore(settings.models).has("gfpgan"):
+            options |= {"restore": 1.0, "restore_when": "after"}
+        else:
+            notes.append("chaofen: the face is not restored; run `lipwright models pull gfpgan` first")
+    labels = []
+    for field, label in LABELS.items():
+        if getattr(asked, field):
+            if getattr(settings, f"{label}_path"):
+                labels.append(label)
+            else:
+                notes.append(f"{field}: no picture is laid over the result; name one with the setting {label}_path")
+    request = inputs | {"options": options, "labels": labels, "place": place, "notes": notes, "asked": asdict(asked)}
+    state = "fetching" if any(is_address(path) for path in inputs.values()) else "queued"
+    return Job(api="easy", code=asked.code, state=state, request=request, request_id=request_id)
+
+
+def _input(text: str, name: str, place: str, settings: Settings) -> str:
+    """An input as a job has it: an address, or a path relative to the data folder."""
+    if is_address(text):
+        return text
+    try:
+        path = confined(settings.data_dir, text, base=settings.data_dir / TEMP, mapped=CONTAINER)
+    except InputError as exc:
+        raise NoJob(f"{name}_url: {exc}") from exc
+    inside = path.relative_to(Path(settings.data_dir).resolve()).as_posix()
+    if inside == place:
+        raise NoJob(f"{name}_url: {shown(text)} would be replaced by the result; choose another code")
+    return inside
+
+
+def same_request(job: Job, asked: Submitted) -> bool:
+    """Whether a job came of this very request."""
+    return job.request.get("asked") == asdict(asked)
+
+
+def told(job: Job) -> dict[str, Any]:
+    """A job in the words of a HeyGem client."""
+    status, progress, message = _state(job)
+    about: dict[str, Any] = {"code": job.code, "status": status, "progress": progress, "result": "", "msg": message}
+    if status == DONE:
+        about |= {
+            "result": f"/{Path(job.output).name}",
+            "cost": round((job.finished or 0) - (job.started or 0), 2),
+            "video_duration": round(1000 * job.result["duration"]),
+            "width": job.result["width"],
+            "height": job.result["height"],
+        }
+    return about
+
+
+def _state(job: Job) -> tuple[int, int, str]:
+    """Status, per cent and message."""
+    if job.state == "done":
+        return DONE, 100, "任务完成"
+    if job.state == "failed":
+        return FAILED, 0, job.error
+    if job.state == "cancelled":
+        return FAILED, 0, "任务已取消"
+    if job.state == "fetching":
+        return RUNNING, 0, ""
+    share = min(1.0, job.done / job.total) if job.total else 0.0
+    if job.stage != "render":  # footage that is looked at fills what lies between two of HeyGem's steps
+        return RUNNING, 10 + int(10 * share), "文件下载完成"
+    if share < 1:
+        return RUNNING, 20 + int(70 * share), "音频特征提取完成"
+    return RUNNING, 90, "视频处理完成"
