@@ -162,17 +162,21 @@ def load_settings(config: Path | None = None, **flags: Any) -> tuple[Settings, t
     given = {name: value for name, value in flags.items() if value is not None}
     ini = given.get("heygem_config") or os.environ.get(f"{PREFIX}HEYGEM_CONFIG") or files.get("heygem_config")
     notes: tuple[str, ...] = ()
-    if ini:
-        heygem = read_heygem_ini(Path(ini))
-        files, notes = heygem.values | files, heygem.notes
-        if heygem.ignored:
-            notes += (f"{ini}: ignored {', '.join(heygem.ignored)}",)
     try:
-        return Settings(files=files, **given), notes  # pyright: ignore[reportCallIssue] - see settings_customise_sources
+        if ini:
+            heygem = read_heygem_ini(Path(ini), public=_settings(files, given).public)
+            files, notes = heygem.values | files, heygem.notes
+            if heygem.ignored:
+                notes += (f"{ini}: ignored {', '.join(heygem.ignored)}",)
+        return _settings(files, given), notes
     except ValidationError as exc:
         raise OptionError("; ".join(_told(error) for error in exc.errors(include_url=False))) from exc
     except SettingsError as exc:
         raise OptionError(f"{exc}; see `lipwright serve --help`") from exc
+
+
+def _settings(files: dict[str, Any], flags: dict[str, Any]) -> Settings:
+    return Settings(files=files, **flags)  # pyright: ignore[reportCallIssue] - see `settings_customise_sources`
 
 
 def _told(error: Any) -> str:  # noqa: ANN401 - pydantic's own dict

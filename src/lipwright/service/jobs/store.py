@@ -131,6 +131,17 @@ class JobStore:
         with self.database.read() as connection:
             return _count(connection, and_(jobs.c.avatar == avatar, jobs.c.state.in_(ACTIVE))) > 0
 
+    def expired(self, before: float) -> list[Job]:
+        """Jobs that ended before then; those that made an avatar stay with it."""
+        ended = and_(jobs.c.state.in_(FINAL), jobs.c.finished < before, jobs.c.kind != "avatar")
+        with self.database.read() as connection:
+            return [_job(row) for row in connection.execute(select(*_COLUMNS).where(ended))]
+
+    def active(self) -> list[Job]:
+        """Jobs that have not ended."""
+        with self.database.read() as connection:
+            return [_job(row) for row in connection.execute(select(*_COLUMNS).where(jobs.c.state.in_(ACTIVE)))]
+
     def cancel(self, job_id: str) -> Job:
         """Stop a job: at once where it waits, within two frames where it runs. One that has ended stays as it is.
 

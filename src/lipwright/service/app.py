@@ -1,0 +1,133 @@
+"""The application: its parts, its routes, and how errors look."""
+
+import logging
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from filelock import FileLock, Timeout
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from lipwright import __version__
+from lipwright.errors import BackendError, InputError, LipwrightError, MediaError, OptionError, OutputError
+from lipwright.service.context import request_id
+from lipwright.service.fetcher import Fetcher
+from lipwright.service.housekeeping import Housekeeper
+from lipwright.service.intake import Intake, NoSpace, NotReady
+from lipwright.service.jobs import CodeInUse, JobStore, JobUnknown, QueueFull
+from lipwright.service.routes import avatars, files, jobs, ops
+from lipwright.service.routes.common import Parts
+from lipwright.service.settings import Settings
+from lipwright.service.sniff import Sniffer
+from lipwright.service.supervisor import Supervisor
+
+RETRY_AFTER_S = "10"
+ROUTERS = (files.router, jobs.router, avatars.router, ops.router)
+# The first row that fits counts.
+STATUS: tuple[tuple[type[LipwrightError], int], ...] = (
+    (JobUnknown, 404),
+    (CodeInUse, 409),
+    (QueueFull, 429),
+    (NoSpace, 507),
+    (NotReady, 422),
+    (MediaError, 415),
+    (InputError, 422),
+    (OutputError, 507),
+    (BackendError, 503),
+)
+
+log = logging.getLogger(__name__)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The service as an ASGI application. Workers live while its lifespan lasts.
+
+    Raises:
+        OptionError: the database cannot be opened.
+        OutputError: the data folder cannot be used.
+    """
+    settings = settings.prepared()
+    tempfile.tempdir = str(settings.data_dir / "tmp")  # uploads on their way lie there, and count
+    store = JobStore(settings.database)
+    sniffer = Sniffer()
+    intake = Intake(settings, store, sniffer)
+    parts = Parts(settings, store, intake, sniffer, Supervisor(store, settings))
+    app = FastAPI(title="Lipwright", version=__version__, lifespan=_lifespan, description=(__doc__ or ""))
+    app.state.parts = parts
+    for router in ROUTERS:
+        app.include_router(router)
+    app.add_exception_handler(LipwrightError, _ours)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(ValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _plain)
+    app.add_exception_handler(Exception, _unexpected)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    parts: Parts = app.state.parts
+    helpers = [
+        parts.supervisor,
+        Fetcher(parts.store, parts.settings, parts.intake),
+        Housekeeper(parts.store, parts.settings),
+    ]
+    for helper in helpers:
+        await run_in_threadpool(helper.start)
+    try:
+        yield
+    finally:
+        for helper in reversed(helpers):
+            await run_in_threadpool(helper.stop)
+        parts.sniffer.close()
+        parts.store.close()
+
+
+def only_one(settings: Settings) -> FileLock:
+    """Hold the data folder for this server; the system lets go of it however the process ends.
+
+    Raises:
+        OptionError: another server has it.
+    """
+    lock = FileLock(settings.data_dir / "server.lock", blocking=False)
+    try:
+        lock.acquire()
+    except Timeout as exc:
+        raise OptionError(
+            f"another lipwright server uses {settings.data_dir}; stop it, or name another folder with --data-dir"
+        ) from exc
+    return lock
+
+
+def problem(status: int, error: str, kind: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    """An answer that says why there is no other."""
+    told = {"error": error, "kind": kind, "request_id": request_id.get()}
+    return JSONResponse(told, status_code=status, headers=headers)
+
+
+async def _ours(request: Request, exc: Exception) -> JSONResponse:
+    status = next((code for kind, code in STATUS if isinstance(exc, kind)), 500)
+    settings: Settings = request.app.state.parts.settings
+    sentence = str(exc).replace(f"{settings.data_dir}/", "")
+    headers = {"Retry-After": RETRY_AFTER_S} if status in (429, 503) else None
+    return problem(status, sentence, type(exc).__name__, headers)
+
+
+async def _invalid(_: Request, exc: Any) -> JSONResponse:  # noqa: ANN401 - what it is registered for
+    told = "; ".join(f"{'.'.join(map(str, error['loc'])) or 'body'}: {error['msg']}" for error in exc.errors())
+    return problem(422, told, "invalid")
+
+
+async def _plain(_: Request, exc: Any) -> JSONResponse:  # noqa: ANN401 - what it is registered for
+    return problem(exc.status_code, str(exc.detail), "http", dict(exc.headers or {}))
+
+
+async def _unexpected(request: Request, exc: Exception) -> JSONResponse:
+    log.error("%s %s", request.method, request.url.path, exc_info=exc)
+    return problem(500, f"unexpected {type(exc).__name__}; the server's log says more", "unexpected")

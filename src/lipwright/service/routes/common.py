@@ -1,0 +1,103 @@
+"""What routes share: the parts of the application, and bodies that are JSON or a form with files."""
+
+import json
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar, cast
+
+from fastapi import Depends, Request
+from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+
+from lipwright.errors import OptionError
+from lipwright.service.context import request_id
+from lipwright.service.intake import Intake
+from lipwright.service.jobs import JobStore
+from lipwright.service.schemas import Problem
+from lipwright.service.settings import Settings
+from lipwright.service.sniff import Sniffer
+from lipwright.service.supervisor import Supervisor
+
+Asked = TypeVar("Asked", bound=BaseModel)
+MOST_FIELDS = 40  # of a form
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The application's parts, for its routes."""
+
+    settings: Settings
+    store: JobStore
+    intake: Intake
+    sniffer: Sniffer
+    supervisor: Supervisor
+
+
+def parts_of(request: Request) -> Parts:
+    """The parts of the application that got this request."""
+    return cast(Parts, request.app.state.parts)
+
+
+Service = Annotated[Parts, Depends(parts_of)]
+
+
+def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
+    """Answers that tell a `Problem`, for the OpenAPI document."""
+    return {code: {"model": Problem} for code in codes}
+
+
+def body_of(model: type[BaseModel], *files: str) -> dict[str, Any]:
+    """The OpenAPI description of a body that is JSON, or a form in which some fields may be files."""
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema.pop("$defs", None)
+    form = json.loads(json.dumps(schema))
+    for name in files:
+        form["properties"][name] = {
+            "type": "string",
+            "format": "binary",
+            "description": "The file, or text as in JSON.",
+        }
+    content = {"application/json": {"schema": schema}, "multipart/form-data": {"schema": form}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+async def read_body(request: Request, model: type[Asked], *files: str) -> Asked:
+    """Read a request; uploaded files are kept, and their paths stand in their place.
+
+    Args:
+        request: its content is JSON or a form.
+        model: what it must be.
+        files: fields that may be files.
+
+    Raises:
+        RequestValidationError, OptionError: it is not what it must be.
+        NoSpace, MediaError: see `Intake.keep_file`.
+    """
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        return model.model_validate_json(await request.body() or b"{}")
+    async with request.form(max_files=len(files), max_fields=MOST_FIELDS) as form:
+        asked: dict[str, Any] = {}
+        for name, value in form.multi_items():
+            if isinstance(value, UploadFile):
+                if name not in files:
+                    raise OptionError(f"field {name!r} is no file; files go into {', '.join(files)}")
+                asked[name], _ = await run_in_threadpool(
+                    parts_of(request).intake.keep_file, value.file, value.filename or ""
+                )
+            elif value != "":
+                asked[name] = _parsed(name, value)
+        return model.model_validate(asked)
+
+
+def _parsed(name: str, text: str) -> Any:  # noqa: ANN401 - checked by the model
+    if name != "options":
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise OptionError("options must be a JSON object") from None
+
+
+def asked_by() -> str:
+    """The id of the request being served."""
+    return request_id.get()
