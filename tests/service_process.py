@@ -56,7 +56,7 @@ class ServiceProcess:
         command += ["--port", str(self.port), "--device", "cpu", *self._arguments]
         self.starts += 1
         with self.screen.open("ab") as screen:
-            self.process = subprocess.Popen(command, env=self._environment, stdout=screen, stderr=screen)  # noqa: S603
+            self.process = subprocess.Popen(command, env=self._environment, stdout=screen, stderr=screen)
         until = time.monotonic() + READY_S
         while not self._ready():
             if self.process.poll() is not None or time.monotonic() > until:

@@ -10,18 +10,19 @@ import hmac
 import re
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from lipwright.errors import OptionError
 from lipwright.models.store import ModelStore
 from lipwright.pipeline.engines import ENGINES
 from lipwright.service.jobs import Job
-from lipwright.service.schemas import JobOptions, JobRequest
+from lipwright.service.schemas import JobRequest
 from lipwright.service.settings import Settings
 
-STATUSES = {
+Status = Literal["PENDING", "PROCESSING", "COMPLETED", "FAILED", "REJECTED", "CANCELED"]
+STATUSES: dict[str, Status] = {
     "fetching": "PENDING",
     "queued": "PENDING",
     "running": "PROCESSING",
@@ -29,7 +30,6 @@ STATUSES = {
     "failed": "FAILED",
     "cancelled": "CANCELED",
 }
-Status = Literal["PENDING", "PROCESSING", "COMPLETED", "FAILED", "REJECTED", "CANCELED"]
 FOREIGN = re.compile(r"(lipsync|sync|react)-[\w.-]+", re.ASCII)  # models of the service whose shape this is
 
 
@@ -48,9 +48,11 @@ class GenerationOptions(BaseModel):
     model_config = ConfigDict(extra="allow", allow_inf_nan=False)
 
     sync_mode: Literal["bounce", "loop", "cut_off", "silence", "remap"] | None = None
-    temperature: float | None = Field(None, ge=0, le=1, description="How far the mouth moves: 0.5 as heard.")
-    occlusion_detection_enabled: bool | None = Field(None, description="Spare what covers the mouth (mask xseg).")
-    active_speaker_detection: dict[str, Any] | None = Field(None, description="The largest face speaks.")
+    temperature: float | None = Field(default=None, ge=0, le=1, description="How far the mouth moves: 0.5 as heard.")
+    occlusion_detection_enabled: bool | None = Field(
+        default=None, description="Spare what covers the mouth (mask xseg)."
+    )
+    active_speaker_detection: dict[str, Any] | None = Field(default=None, description="The largest face speaks.")
 
 
 class GenerationRequest(BaseModel):
@@ -60,7 +62,7 @@ class GenerationRequest(BaseModel):
 
     model: str = Field(min_length=1, max_length=64, description="native, heygem, or a hosted model's name.")
     input: list[GenerationInput] = Field(min_length=2, max_length=2, description="One video or image, one audio.")
-    options: GenerationOptions = Field(default_factory=GenerationOptions)
+    options: GenerationOptions = Field(default_factory=lambda: GenerationOptions())
     webhookUrl: Annotated[str | None, Field(max_length=2048)] = None
     outputFileName: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9_-]{1,200}$")] = None
 
@@ -105,19 +107,14 @@ def job_request(asked: GenerationRequest, settings: Settings) -> tuple[JobReques
     if (asked.model_extra or {}).get("segments") or any(_cut(part) for part in asked.input):
         raise OptionError("segments are not known here; cut the footage and ask for each part by itself")
     options, notes = _options(asked, settings)
-    job = JobRequest(
-        video=video[0].url,
-        audio=audio[0].url,
-        options=JobOptions(**options),
-        webhook=asked.webhookUrl,
-        name=asked.outputFileName,
-    )
+    fields = {"video": video[0].url, "audio": audio[0].url, "options": options}
+    job = JobRequest.model_validate(fields | {"webhook": asked.webhookUrl, "name": asked.outputFileName})
     return job, notes
 
 
 def generation(job: Job, settings: Settings) -> Generation:
     """A job of this shape, for its client or its webhook."""
-    asked = job.request["asked"]
+    asked = job.request["generation"]
     done = job.state == "done"
     created = datetime.fromtimestamp(job.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     link = f"{asked['base']}v2/generate/{job.id}/output?token={output_token(job.id, settings)}"
@@ -141,8 +138,7 @@ def generation(job: Job, settings: Settings) -> Generation:
 
 def output_token(job: str, settings: Settings) -> str:
     """What stands in for a key in the address of a result: these clients fetch it as a plain link."""
-    assert settings.webhook_secret is not None, "settings are prepared"
-    secret = settings.webhook_secret.get_secret_value().encode()
+    secret = cast(SecretStr, settings.webhook_secret).get_secret_value().encode()  # there once they are prepared
     return hmac.new(secret, f"output:{job}".encode(), hashlib.sha256).hexdigest()
 
 
@@ -151,12 +147,11 @@ def opens(token: str, job: str, settings: Settings) -> bool:
     return hmac.compare_digest(token.encode(), output_token(job, settings).encode())
 
 
-def generation_problem(status: int, sentence: str, request_id: str) -> GenerationProblem:
-    """A refusal in the words of this API, which says 400 to all that is wrong with a request."""
+def generation_problem(status: int, sentence: str, request_id: str) -> tuple[int, dict[str, Any]]:
+    """Status and body of a refusal in the words of this API, which says 400 to all that is wrong with a request."""
     status = 400 if status in (409, 415, 422) else status
-    return GenerationProblem(
-        statusCode=status, error=HTTPStatus(status).phrase, message=sentence, request_id=request_id
-    )
+    about = {"statusCode": status, "error": HTTPStatus(status).phrase}
+    return status, about | {"message": sentence, "request_id": request_id}
 
 
 def _cut(part: GenerationInput) -> bool:
@@ -168,9 +163,7 @@ def _options(asked: GenerationRequest, settings: Settings) -> tuple[dict[str, An
     told, options = asked.options, {"engine": engine, "length": asked.options.sync_mode}
     speaker = told.active_speaker_detection or {}
     if speaker.get("coordinates") or speaker.get("bounding_boxes"):
-        raise OptionError(
-            "a face cannot be named by its place here; POST /v1/jobs takes `person`, counted from the left"
-        )
+        raise OptionError("a face is not chosen by its place here; POST /v1/jobs takes `person`, counted from the left")
     if speaker.get("auto_detect"):
         notes.append("active_speaker_detection: the largest face speaks")
     if told.temperature is not None:

@@ -5,10 +5,9 @@ look is counted at each look.
 """
 
 import logging
-import os
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from lipwright.service.supervisor import Supervisor
 
 LATE_S = 60.0  # a job that ended earlier than this before a look has been seen by the look before
-MEASURED_S = 60.0  # between two measurements of the data folder
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")  # others are one row: a client makes them up
 QUIET = ("/health", "/ready", "/metrics")  # asked every few seconds: logged at `debug`
 LONGEST_PATH = 200  # characters of a path in the log
@@ -44,10 +42,11 @@ class Metrics:
     Args:
         store: the jobs.
         supervisor: of the workers.
-        data_dir: whose size is told.
+        data_dir: folder of all the service keeps.
+        usage: tells how many bytes are in it.
     """
 
-    def __init__(self, store: JobStore, supervisor: "Supervisor", data_dir: Path) -> None:
+    def __init__(self, store: JobStore, supervisor: "Supervisor", data_dir: Path, usage: Callable[[], int]) -> None:
         self.registry = CollectorRegistry()
         self.requests = Histogram(
             "lipwright_request_seconds",
@@ -57,7 +56,7 @@ class Metrics:
             registry=self.registry,
         )
         ProcessCollector(registry=self.registry)
-        for part in (_Ended(store), _Jobs(store), _Workers(supervisor), _Folder(data_dir)):
+        for part in (_Ended(store), _Jobs(store), _Workers(supervisor), _Folder(data_dir, usage)):
             self.registry.register(part)
 
 
@@ -181,31 +180,15 @@ class _Workers(Collector):
 
 
 class _Folder(Collector):
-    """The data folder, measured now and then."""
+    """The data folder and its disk."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._bytes, self._measured = folder, 0, float("-inf")
-        self._lock = Lock()
+    def __init__(self, folder: Path, usage: Callable[[], int]) -> None:
+        self._folder, self._usage = folder, usage
 
     def collect(self) -> Iterable[Metric]:
-        with self._lock:
-            if time.monotonic() - self._measured > MEASURED_S:
-                self._bytes, self._measured = size_of(self._folder), time.monotonic()
-        yield GaugeMetricFamily("lipwright_data_bytes", "What the data folder holds.", value=self._bytes)
+        yield GaugeMetricFamily("lipwright_data_bytes", "What the data folder holds.", value=self._usage())
         free = shutil.disk_usage(self._folder).free
         yield GaugeMetricFamily("lipwright_disk_free_bytes", "Free space on its disk.", value=free)
-
-
-def size_of(folder: Path) -> int:
-    """Bytes of all files in a folder, which may come and go meanwhile."""
-    total = 0
-    for place, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += os.lstat(os.path.join(place, name)).st_size  # noqa: PTH118 - tens of thousands
-            except FileNotFoundError:
-                continue
-    return total
 
 
 def _key(job: Job) -> tuple[str, float | None]:

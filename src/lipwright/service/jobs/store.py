@@ -80,20 +80,26 @@ class JobStore:
         return self._one(jobs.c.code == code, code)
 
     def recent(
-        self, *, states: Sequence[str] = (), kinds: Sequence[str] = (), limit: int = 100, before: str | None = None
+        self,
+        *,
+        states: Sequence[str] = (),
+        kinds: Sequence[str] = (),
+        apis: Sequence[str] = (),
+        ids: Sequence[str] = (),
+        limit: int = 100,
+        before: str | None = None,
     ) -> list[Job]:
         """Jobs, newest first.
 
         Args:
-            states, kinds: only these; none given: all.
+            states, kinds, apis, ids: only these; none given: all.
             limit: how many at most.
             before: only those that came before the job of this name.
         """
         wanted = select(*_COLUMNS).order_by(jobs.c.number.desc()).limit(limit)
-        if states:
-            wanted = wanted.where(jobs.c.state.in_(states))
-        if kinds:
-            wanted = wanted.where(jobs.c.kind.in_(kinds))
+        for column, values in ((jobs.c.state, states), (jobs.c.kind, kinds), (jobs.c.api, apis), (jobs.c.id, ids)):
+            if values:
+                wanted = wanted.where(column.in_(values))
         if before is not None:
             wanted = wanted.where(jobs.c.number < select(jobs.c.number).where(jobs.c.id == before).scalar_subquery())
         with self.database.read() as connection:

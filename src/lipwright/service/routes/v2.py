@@ -35,7 +35,7 @@ def generate(asked: GenerationRequest, request: Request, service: Service) -> Ge
     wanted, notes = job_request(asked, service.settings)
     kept = asked.model_dump(include={"model", "input", "options", "outputFileName"}, exclude_none=True)
     kept["base"] = str(request.base_url)
-    job = service.intake.job(wanted, "v2", asked_by(), asked=kept, notes=notes)
+    job = service.intake.job(wanted, "v2", asked_by(), generation=kept, notes=notes)
     return generation(job, service.settings)
 
 
