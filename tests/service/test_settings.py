@@ -18,7 +18,9 @@ def test_the_defaults_stay_on_this_machine():
 
 def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path, monkeypatch):
     config = tmp_path / "lipwright.toml"
-    config.write_text('port = 1111\nqueue_length = 11\nmax_seconds = 12.5\nallowed_hosts = ["a.example", "b.example"]\n')
+    config.write_text(
+        'port = 1111\nqueue_length = 11\nmax_seconds = 12.5\nallowed_hosts = ["a.example", "b.example"]\n'
+    )
     monkeypatch.setenv("LIPWRIGHT_PORT", "2222")
     monkeypatch.setenv("LIPWRIGHT_QUEUE_LENGTH", "22")
     settings, _ = load_settings(config, port=3333, host=None)
@@ -91,6 +93,9 @@ def test_a_data_folder_that_cannot_be(tmp_path):
         Settings(data_dir=tmp_path / "file" / "data").prepared()
 
 
-@pytest.mark.parametrize(("host", "loopback"), [("127.0.0.3", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("example.org", False)])
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [("127.0.0.3", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("example.org", False)],
+)
 def test_which_hosts_are_this_machine(host, loopback):
     assert Settings(host=host).loopback == loopback

@@ -60,7 +60,9 @@ class Settings(BaseSettings):
     watermark_path: Path | None = Field(None, description="Picture laid over results of jobs with `watermark_switch`.")
     digital_auth_path: Path | None = Field(None, description="Picture laid over results of jobs with `digital_auth`.")
 
-    mask: Literal["landmark", "parse", "xseg"] = Field("landmark", description="Default of the job option of that name.")
+    mask: Literal["landmark", "parse", "xseg"] = Field(
+        "landmark", description="Default of the job option of that name."
+    )
     restore: float = Field(0.0, ge=0, le=1, description="Default of the job option of that name.")
     restore_when: Literal["before", "after"] = Field("before", description="Default of the job option of that name.")
     blur_threshold: float = Field(0.0, ge=0, le=1, description="Default of the job option of that name.")
