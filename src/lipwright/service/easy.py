@@ -9,6 +9,7 @@ from typing import Any
 
 from lipwright.errors import InputError
 from lipwright.models.store import ModelStore
+from lipwright.service.fetch import check_url
 from lipwright.service.jobs import Job
 from lipwright.service.jobs.store import is_address
 from lipwright.service.paths import confined, shown
@@ -142,6 +143,7 @@ def job_of(asked: Submitted, settings: Settings, check: Callable[[Path], object]
 def _input(text: str, place: str, settings: Settings, check: Callable[[Path], object]) -> str:
     """An input as a job has it: an address, or a path relative to the data folder."""
     if is_address(text):
+        check_url(text)
         return text
     path = confined(settings.data_dir, text, base=settings.data_dir / TEMP, mapped=CONTAINER)
     inside = path.relative_to(settings.data_dir.resolve()).as_posix()
