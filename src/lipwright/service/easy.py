@@ -125,7 +125,7 @@ def job_of(asked: Submitted, settings: Settings, check: Callable[[Path], object]
     notes: list[str] = []
     if asked.chaofen:
         if ModelStore(settings.models).has("gfpgan"):
-            options |= {"restore": 1.0, "restore_when": "after"}
+            options |= {"restore": 1.0, "restore_when": "after", "blur_threshold": 0.0}  # asked for: however sharp
         else:
             notes.append("chaofen: the face is not restored; run `lipwright models pull gfpgan` first")
     labels = []
