@@ -157,7 +157,7 @@ def test_what_is_not_there_is_left_out_and_told(settings):
     asked = read(chaofen=1, watermark_switch=1, digital_auth="1")
     job = job_of(asked, settings)
     assert (job.request["options"], job.request["labels"]) == ({"engine": "native", "length": "bounce"}, [])
-    assert [note.partition(":")[0] for note in job.request["notes"]] == ["chaofen", "watermark_switch", "digital_auth"]
+    assert [note.partition(":")[0] for note in job.request["notes"]] == ["chaofen", "watermark", "digital_auth"]
 
 
 def test_what_is_there_is_used(settings, tmp_path):
