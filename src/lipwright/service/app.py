@@ -21,14 +21,14 @@ from lipwright.service.fetcher import Fetcher
 from lipwright.service.housekeeping import Housekeeper
 from lipwright.service.intake import Intake, NoSpace, NotReady
 from lipwright.service.jobs import CodeInUse, JobStore, JobUnknown, QueueFull
-from lipwright.service.routes import avatars, faces, files, jobs, ops, page
+from lipwright.service.routes import avatars, easy, faces, files, jobs, ops, page
 from lipwright.service.routes.common import Parts
 from lipwright.service.settings import Settings
 from lipwright.service.sniff import Sniffer
 from lipwright.service.supervisor import Supervisor
 
 RETRY_AFTER_S = "10"
-ROUTERS = (files.router, faces.router, jobs.router, avatars.router, ops.router, page.router)
+ROUTERS = (files.router, faces.router, jobs.router, avatars.router, ops.router, easy.router, page.router)
 # The first row that fits counts.
 STATUS: tuple[tuple[type[LipwrightError], int], ...] = (
     (JobUnknown, 404),
