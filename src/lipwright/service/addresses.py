@@ -23,8 +23,9 @@ def is_public(address: Address) -> bool:
 
 
 def is_private(address: Address) -> bool:
-    """Whether it is this machine or the network around it: what an operator may open. The link-local addresses, under
-    which clouds hand out credentials, are not among them.
+    """Whether it is this machine or the network around it: what an operator may open.
+
+    The link-local addresses, under which clouds hand out credentials, are not among them.
     """
     plain = carried(address)
     if str(plain) in _own() and not plain.is_link_local:

@@ -23,14 +23,25 @@ from lipwright.service.housekeeping import Housekeeper
 from lipwright.service.intake import Intake, NoSpace, NotReady
 from lipwright.service.jobs import CodeInUse, JobStore, JobUnknown, QueueFull
 from lipwright.service.metrics import Metrics, RequestWatch
-from lipwright.service.routes import avatars, files, jobs, metrics, ops, v2
+from lipwright.service.routes import avatars, easy, faces, files, jobs, metrics, ops, page, v2
 from lipwright.service.routes.common import Parts
 from lipwright.service.settings import Settings
 from lipwright.service.sniff import Sniffer
 from lipwright.service.supervisor import Supervisor
 
 RETRY_AFTER_S = "10"
-ROUTERS = (files.router, jobs.router, avatars.router, v2.router, v2.links, metrics.router, ops.router)
+ROUTERS = (
+    files.router,
+    faces.router,
+    jobs.router,
+    avatars.router,
+    easy.router,
+    v2.router,
+    v2.links,
+    metrics.router,
+    ops.router,
+    page.router,
+)
 # The first row that fits counts.
 STATUS: tuple[tuple[type[LipwrightError], int], ...] = (
     (JobUnknown, 404),

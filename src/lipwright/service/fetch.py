@@ -1,7 +1,7 @@
 """Files from, and messages to, addresses that strangers give.
 
-What is asked for goes to the public internet only (`lipwright.service.guarded`), without the environment's proxies, which
-would connect for us unguarded. Every redirect is a new address, checked as the first one was.
+What is asked for goes to the public internet only (`lipwright.service.guarded`), without the environment's proxies,
+which would connect for us unguarded. Every redirect is a new address, checked as the first one was.
 """
 
 import logging
@@ -100,7 +100,8 @@ def download(
         cancelled: asked about twice a second.
 
     Raises:
-        FetchError: the address does not give a media file; `AddressRefused`, `FetchLimit` and `FetchCancelled` are kinds.
+        FetchError: the address does not give a media file; `AddressRefused`, `FetchLimit` and `FetchCancelled` are
+            kinds of it.
         OutputError: the file cannot be written.
     """
     watch = Watch(limits.seconds, limits.idle_seconds, cancelled)
@@ -167,13 +168,13 @@ def _asking(
     host = (parts.hostname or "").encode("idna")
     target = quote(parts.path or "/", safe=_PATH) + (f"?{quote(parts.query, safe=_QUERY)}" if parts.query else "")
     url = httpcore.URL(scheme=parts.scheme, host=host, port=parts.port, target=target)
-    sent = {
-        "Host": _host(parts),
-        "User-Agent": _AGENT,
-        "Accept": "*/*",
-        "Accept-Encoding": "identity",
-        **(headers or {}),
-    }
+    sent = [
+        ("Host", _host(parts)),
+        ("User-Agent", _AGENT),
+        ("Accept", "*/*"),
+        ("Accept-Encoding", "identity"),
+        *(headers or {}).items(),
+    ]
     times = {"connect": watch.idle, "read": watch.idle, "write": watch.idle}
     with (
         httpcore.ConnectionPool(network_backend=Guard(watch, allow_private=allow_private), http2=False) as pool,

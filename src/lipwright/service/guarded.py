@@ -14,7 +14,7 @@ from lipwright.errors import InputError
 from lipwright.service.addresses import Address, is_private, is_public
 
 CONNECT_S = 10
-_LOOK_S = 0.5  # how often a silent connection is looked at: whether it is still wanted
+LOOK_S = 0.5  # how often a silent connection is looked at: whether it is still wanted
 
 
 class FetchError(InputError):
@@ -130,7 +130,7 @@ def resolve(host: str, port: int, watch: Watch) -> list[Address]:
     thread.start()
     end = time.monotonic() + CONNECT_S
     while thread.is_alive() and time.monotonic() < end:
-        thread.join(min(_LOOK_S, watch.left()))
+        thread.join(min(LOOK_S, watch.left()))
     if failed or not answers:
         raise FetchError("has a name that cannot be resolved")
     return list(answers)
@@ -143,16 +143,16 @@ class _Watched(httpcore.NetworkStream):
         self._stream = stream
         self._watch = watch
 
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 - the watch's instead
         quiet_until = time.monotonic() + self._watch.idle
         while True:
             try:
-                return self._stream.read(max_bytes, min(_LOOK_S, self._watch.left()))
+                return self._stream.read(max_bytes, min(LOOK_S, self._watch.left()))
             except httpcore.ReadTimeout:
                 if time.monotonic() >= quiet_until:
                     raise
 
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
         self._stream.write(buffer, min(self._watch.idle, self._watch.left()))
 
     def close(self) -> None:

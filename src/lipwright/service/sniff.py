@@ -48,6 +48,6 @@ def facts_of(path: Path) -> dict[str, Any]:
         with SoundReader(path) as reader:
             return {
                 "kind": "sound",
-                "duration": sum(len(block) for block in reader.blocks()) / reader.rate,
+                "duration": sum(len(block) for block in reader.mono()) / reader.rate,
                 "has_sound": True,
             }
