@@ -2,12 +2,14 @@
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from lipwright.errors import InputError
 from lipwright.models.store import ModelStore
+from lipwright.service.fetch import check_url
 from lipwright.service.jobs import Job
 from lipwright.service.jobs.store import is_address
 from lipwright.service.paths import confined, shown
@@ -18,10 +20,14 @@ RUNNING, DONE, FAILED = 1, 2, 3
 CONTAINER = "/code/data"  # what the data folder is called in the published containers
 TEMP = "temp"
 REQUIRED = ("audio_url", "video_url", "code")
-LABELS = {"watermark_switch": "watermark", "digital_auth": "digital_auth"}
+LABELS = {"watermark_switch": "watermark", "digital_auth": "digital_auth"}  # field of a request, label
 
 _CODE = re.compile(r"[\w@+-][\w .@+-]{0,99}")
 _LONGEST_CODE = 200  # bytes; file systems take 255, endings included
+
+
+class NoRequest(InputError):
+    """A body that holds no request."""
 
 
 class NoJob(InputError):
@@ -53,24 +59,37 @@ def read_submitted(body: bytes) -> Submitted:
     """Read a request's body; a client may call its content what it likes.
 
     Raises:
-        ValueError: it is no JSON object.
+        NoRequest: it is no JSON object.
         NoJob: a field is missing or cannot be used.
     """
-    asked = json.loads(body)
+    try:
+        asked = json.loads(body)
+    except (ValueError, RecursionError) as exc:
+        raise NoRequest("the body is no JSON") from exc
     if not isinstance(asked, dict):
-        raise ValueError(f"the body is a JSON {type(asked).__name__}")
+        raise NoRequest("the body is JSON, but no object of fields and values")
     texts = {name: _text(asked.get(name)) for name in REQUIRED}
     for name, text in texts.items():
         if not text:
             raise NoJob(f"{name}参数缺失")
     code = texts["code"]
-    if not _CODE.fullmatch(code) or code.endswith((" ", ".")) or len(code.encode()) > _LONGEST_CODE:
+    if not is_code(code):
         raise NoJob(
             f"code {shown(code)} cannot be part of a file's name; use up to 100 letters, digits, spaces and . _ - @ +, "
             "the first no dot, the last neither dot nor space"
         )
-    flags = {"watermark_switch": False, "digital_auth": False, "chaofen": False, "pn": True}
-    return Submitted(**texts, **{name: _flag(asked.get(name), default) for name, default in flags.items()})
+    return Submitted(
+        **texts,
+        watermark_switch=_flag(asked.get("watermark_switch"), default=False),
+        digital_auth=_flag(asked.get("digital_auth"), default=False),
+        chaofen=_flag(asked.get("chaofen"), default=False),
+        pn=_flag(asked.get("pn"), default=True),
+    )
+
+
+def is_code(text: str) -> bool:
+    """Whether a job may be called so: its result's file is."""
+    return bool(_CODE.fullmatch(text)) and not text.endswith((" ", ".")) and len(text.encode()) <= _LONGEST_CODE
 
 
 def _text(value: object) -> str:
@@ -78,49 +97,61 @@ def _text(value: object) -> str:
     return str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
 
 
-def _flag(value: object, default: bool) -> bool:  # noqa: FBT001 - a value, not a switch
+def _flag(value: object, *, default: bool) -> bool:
     """Only what reads "1" is on; nothing at all is the default."""
     return default if value is None or value == "" else str(value) == "1"
 
 
-def job_of(asked: Submitted, settings: Settings, request_id: str = "") -> Job:
+def job_of(asked: Submitted, settings: Settings, check: Callable[[Path], object], request_id: str = "") -> Job:
     """The job that a request asks for. What the service cannot give is left out, and said in the job's notes.
 
+    Args:
+        asked: the request.
+        settings: of the service.
+        check: looks into an input that is here; raises `InputError` where it cannot be used.
+        request_id: of the HTTP request.
+
     Raises:
-        NoJob: an input is not there, or would be replaced by the result.
+        NoJob: an input is not there, cannot be used, or would be replaced by the result.
     """
     place = f"{TEMP}/{asked.code}-r.mp4"
-    inputs = {name: _input(getattr(asked, f"{name}_url"), name, place, settings) for name in ("video", "audio")}
-    options: dict[str, Any] = {"engine": settings.easy_engine, "length": "bounce" if asked.pn else "loop"}
-    notes: list[str] = []
-    if asked.chaofen:
-        if ModelStore(settings.models).has("gfpgan"):
-            options |= {"restore": 1.0, "restore_when": "after"}
-        else:
-            notes.append("chaofen: the face is not restored; run `lipwright models pull gfpgan` first")
-    labels = []
-    for field, label in LABELS.items():
-        if getattr(asked, field):
-            if getattr(settings, f"{label}_path"):
-                labels.append(label)
-            else:
-                notes.append(f"{field}: no picture is laid over the result; name one with the setting {label}_path")
+    inputs = {}
+    for name in ("video", "audio"):
+        try:
+            inputs[name] = _input(getattr(asked, f"{name}_url"), place, settings, check)
+        except InputError as exc:
+            raise NoJob(f"{name}_url: {exc}") from exc
+    options, notes = _options(asked, settings)
+    labels = [label for field, label in LABELS.items() if getattr(asked, field)]
+    for label in [label for label in labels if not getattr(settings, f"{label}_path")]:
+        labels.remove(label)
+        notes.append(f"{label}: no picture is laid over the result; name one with the setting {label}_path")
     request = inputs | {"options": options, "labels": labels, "place": place, "notes": notes, "asked": asdict(asked)}
     state = "fetching" if any(is_address(path) for path in inputs.values()) else "queued"
     return Job(api="easy", code=asked.code, state=state, request=request, request_id=request_id)
 
 
-def _input(text: str, name: str, place: str, settings: Settings) -> str:
+def _options(asked: Submitted, settings: Settings) -> tuple[dict[str, Any], list[str]]:
+    """Options of the job, and what of the request they leave out."""
+    options: dict[str, Any] = {"engine": settings.easy_engine, "length": "bounce" if asked.pn else "loop"}
+    if not asked.chaofen:
+        return options, []
+    if not ModelStore(settings.models).has("gfpgan"):
+        return options, ["chaofen: the face is not restored; run `lipwright models pull gfpgan` first"]
+    # Asked for by name: however sharp the face is.
+    return options | {"restore": 1.0, "restore_when": "after", "blur_threshold": 0.0}, []
+
+
+def _input(text: str, place: str, settings: Settings, check: Callable[[Path], object]) -> str:
     """An input as a job has it: an address, or a path relative to the data folder."""
     if is_address(text):
+        check_url(text)
         return text
-    try:
-        path = confined(settings.data_dir, text, base=settings.data_dir / TEMP, mapped=CONTAINER)
-    except InputError as exc:
-        raise NoJob(f"{name}_url: {exc}") from exc
-    inside = path.relative_to(Path(settings.data_dir).resolve()).as_posix()
+    path = confined(settings.data_dir, text, base=settings.data_dir / TEMP, mapped=CONTAINER)
+    inside = path.relative_to(settings.data_dir.resolve()).as_posix()
     if inside == place:
-        raise NoJob(f"{name}_url: {shown(text)} would be replaced by the result; choose another code")
+        raise InputError(f"{shown(text)} would be replaced by the result; choose another code")
+    check(path)
     return inside
 
 

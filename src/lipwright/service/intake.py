@@ -160,15 +160,15 @@ class Intake:
         footage = f"avatars/{avatar_id}/footage{source.suffix}"
         (self._root / footage).parent.mkdir()
         shutil.copyfile(source, self._root / footage)
-        job = Job(
-            kind="avatar", avatar=avatar_id, request_id=request_id, request={"video": footage, "options": options}
-        )
+        name = asked.name or source.stem
+        request = {"video": footage, "options": options, "name": name}
+        job = Job(kind="avatar", avatar=avatar_id, request_id=request_id, request=request)
         try:
             self.add(job)
         except BaseException:
             discard(self._root / "avatars" / avatar_id)
             raise
-        kept = Avatar(id=avatar_id, name=asked.name or source.stem, footage=footage, facts=facts, job=job.id)
+        kept = Avatar(id=avatar_id, name=name, footage=footage, facts=facts, job=job.id)
         return self._store.add_avatar(replace(kept, engine=asked.engine, person=asked.person))
 
     def check_room(self) -> None:

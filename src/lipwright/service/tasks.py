@@ -1,7 +1,7 @@
 """What a worker does for each kind of job: the request as options of the library, and its result as facts."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from lipwright.pipeline.preview import preview
 from lipwright.pipeline.run import dub
 from lipwright.progress import Progress
 from lipwright.service.jobs import Job
-from lipwright.service.options import dub_options
+from lipwright.service.options import chosen_labels, dub_options
 from lipwright.service.settings import Settings
 
 THUMBNAIL = 320  # pixels, longer side
@@ -51,6 +51,7 @@ def make(job: Job, settings: Settings, device: str, scratch: Path, progress: Pro
         LipwrightError: as `lipwright.dub`; and `OptionError` where the inputs are longer than the service takes.
     """
     options = dub_options(job.request.get("options", {}), settings, device)
+    options = replace(options, labels=chosen_labels(job.request.get("labels", ()), settings))
     return TASKS[job.kind](_Task(job, settings, options, scratch, progress))
 
 

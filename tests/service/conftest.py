@@ -1,0 +1,63 @@
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lipwright.example import portrait, speech
+from lipwright.service.jobs import JobStore
+from lipwright.service.settings import Settings
+
+NOBODY = "nobody"  # PostgreSQL refuses to run as root
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return Settings(data_dir=tmp_path / "data", devices=("cpu",), least_free_bytes=0).prepared()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory):
+    """Address of a PostgreSQL server of our own, on a socket in a temporary folder."""
+    if not (shutil.which("initdb") and shutil.which("pg_ctl")):
+        pytest.skip("needs PostgreSQL's initdb and pg_ctl")
+    folder = Path(tmp_path_factory.mktemp("pg"))
+    for parent in (folder, *folder.parents[:2]):
+        parent.chmod(0o755)
+    user = NOBODY if shutil.os.geteuid() == 0 else None
+    if user:
+        shutil.chown(folder, user)
+
+    def run(*command):
+        subprocess.run(command, check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    data = folder / "data"
+    run("initdb", "-D", str(data), "-U", "lipwright", "--auth=trust", "--no-sync")
+    options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off"
+    run("pg_ctl", "-D", str(data), "-w", "-o", options, "start")
+    yield f"postgresql+psycopg://lipwright@/postgres?host={folder}"
+    run("pg_ctl", "-D", str(data), "-m", "immediate", "stop")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request, tmp_path):
+    """An empty job store, on each kind of database."""
+    if request.param == "sqlite":
+        made = JobStore(f"sqlite:///{tmp_path / 'jobs.db'}")
+    else:
+        made = JobStore(request.getfixturevalue("postgres"))
+        from lipwright.service.jobs.tables import metadata
+
+        with made.database.write() as connection:
+            for table in metadata.sorted_tables:
+                connection.execute(table.delete())
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def inputs(settings):
+    """Paths in the data folder of the bundled portrait and speech."""
+    for source, name in ((portrait, "portrait.jpg"), (speech, "speech.flac")):
+        shutil.copyfile(source, settings.data_dir / "uploads" / name)
+    return {"video": "uploads/portrait.jpg", "audio": "uploads/speech.flac"}
