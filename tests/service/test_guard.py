@@ -10,7 +10,7 @@ import time
 import httpx
 import pytest
 import uvicorn
-from fastapi import Depends, FastAPI, Request
+from fastapi import FastAPI, Request, UploadFile
 from starlette.responses import PlainTextResponse
 
 from lipwright.service import guard
@@ -49,18 +49,22 @@ def application(ring=None, *, loopback=True, easy_remote=False, **settings):
     def parsed(value: dict):
         return value
 
-    if ring is not None:
-        access = Access(ring, loopback=loopback, easy_remote=easy_remote)
+    access = Access(ring, loopback=loopback, easy_remote=easy_remote)
 
-        @app.get("/v1", dependencies=[Depends(access.require_key)])
-        def version1(request: Request):
-            return {"key": getattr(request.state, "key", None)}
+    @app.get("/v1/one", dependencies=access.keyed)
+    def version1(request: Request):
+        return {"key": getattr(request.state, "key", None)}
 
-        @app.get("/easy", dependencies=[Depends(access.require_local)])
-        def easy():
-            return {}
+    @app.post("/v1/files", dependencies=access.keyed)
+    def upload(file: UploadFile):
+        seen.append(file.size)
+        return {"bytes": file.size}
 
-    protect(app, Settings(**{"max_upload_bytes": 3_000_000} | settings))
+    @app.get("/easy", dependencies=access.local)
+    def easy():
+        return {}
+
+    protect(app, Settings(**{"max_upload_bytes": 3_000_000} | settings), access)
     return app
 
 
@@ -241,11 +245,13 @@ def test_lengths_that_are_no_numbers_are_refused(length):
 
 def test_no_key_is_needed_here_while_there_is_none(ring):
     app = application(ring)
-    assert ask(app, "/v1").json() == {"key": None}
-    assert ask(app, "/v1", client=("::1", 1)).status_code == 200
-    assert ask(app, "/v1", headers={"X-API-Key": "lw_old"}).status_code == 200  # a browser's cookie outlives its key
-    assert ask(app, "/v1", client=REMOTE).status_code == 401  # by way of a proxy on this machine
-    assert ask(application(ring, loopback=False), "/v1").status_code == 401
+    assert ask(app, "/v1/one").json() == {"key": None}
+    assert ask(app, "/v1/one", client=("::1", 1)).status_code == 200
+    assert (
+        ask(app, "/v1/one", headers={"X-API-Key": "lw_old"}).status_code == 200
+    )  # a browser's cookie outlives its key
+    assert ask(app, "/v1/one", client=REMOTE).status_code == 401  # by way of a proxy on this machine
+    assert ask(application(ring, loopback=False), "/v1/one").status_code == 401
 
 
 def test_once_there_is_a_key_it_is_needed(ring):
@@ -255,18 +261,40 @@ def test_once_there_is_a_key_it_is_needed(ring):
             ways = ({"X-API-Key": token}, {"Authorization": f"Bearer {token}"}, {"Authorization": f"bearer {token}"},
                     {"Cookie": f"lipwright_key={token}"})  # fmt: skip
             for headers in ways:
-                assert ask(app, "/v1", client=client, headers=headers).json() == {"key": "a"}
+                assert ask(app, "/v1/one", client=client, headers=headers).json() == {"key": "a"}
             wrong = ({}, {"X-API-Key": ""}, {"X-API-Key": token[:-1]}, {"Authorization": token}, {"Cookie": "x=y"},
                      {"Authorization": f"Basic {token}"}, {"Authorization": "Bearer"}, {"X-API-Key": "x" * 9999},
                      {"X-API-Key": b"\xff\xfe"}, {"Cookie": "lipwright_key=x"}, {"X-API-Key": "a"})  # fmt: skip
             for headers in wrong:
-                answer = ask(app, "/v1", client=client, headers=headers)
+                answer = ask(app, "/v1/one", client=client, headers=headers)
                 assert answer.status_code == 401
                 assert answer.headers["www-authenticate"] == "Bearer"
                 assert token not in answer.text
-            assert ask(app, f"/v1?key={token}", client=client).status_code == 401  # addresses end up in logs
+            assert ask(app, f"/v1/one?key={token}", client=client).status_code == 401  # addresses end up in logs
     ring.remove("a")
-    assert ask(application(ring, loopback=False), "/v1", headers={"X-API-Key": token}).status_code == 401
+    assert ask(application(ring, loopback=False), "/v1/one", headers={"X-API-Key": token}).status_code == 401
+
+
+def test_nobody_uploads_without_a_key(ring):
+    """FastAPI itself would read all of the form first."""
+    token = ring.add("a")
+    app = application(ring)
+    with served(app) as port:
+        begin = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+        form = begin + b"x" * 1_000_000 + b"\r\n--x--\r\n"
+        head = b"POST /v1/files HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: %d\r\n" % len(form)
+        head += b"Content-Type: Multipart/Form-Data; boundary=x\r\n"
+        answer = raw(port, head + b"\r\n" + form[:1000])  # the rest is never sent, and need not be
+        assert status(answer) == 401
+        assert b"www-authenticate: bearer" in answer.lower()
+        assert app.state.seen == []
+        answer = raw(port, head + f"X-API-Key: {token}\r\n\r\n".encode() + form)
+        assert (status(answer), app.state.seen) == (200, [1_000_000])
+
+
+def test_uploads_are_not_run(ring):
+    assert ask(application(ring), "/v1/one").headers["content-security-policy"] == "sandbox"
+    assert "content-security-policy" not in ask(application(ring), "/").headers
 
 
 def test_heygem_clients_are_served_here_without_a_key(ring):
@@ -368,7 +396,7 @@ def test_a_body_that_stops_coming_is_given_up(monkeypatch):
         got = await Request(scope, receive).body()
         await PlainTextResponse(str(len(got)))(scope, receive, send)
 
-    with served(RequestNames(BodyLimit(echo, 1000, idle=0.3))) as port:
+    with served(RequestNames(BodyLimit(echo, 1000, None, idle=0.3))) as port:
         answer = raw(port, POST + b"Content-Length: 10\r\n\r\nabc")
         assert status(answer) == 408
         answer = raw(port, POST + b"Content-Length: 10\r\n\r\nabc", b"def", b"ghi", b"j", wait=0.2)  # slow, not silent
@@ -386,7 +414,7 @@ def test_waiting_for_the_end_of_a_connection_is_not_cut_short():
             await asyncio.wait_for(receive(), 0.6)  # as a stream of events does
         await send({"type": "http.response.body", "body": b"b"})
 
-    with served(BodyLimit(patient, 1000, idle=0.2)) as port:
+    with served(BodyLimit(patient, 1000, None, idle=0.2)) as port:
         assert raw(port, GET + b"\r\n").endswith(b"b\r\n0\r\n\r\n")
 
 

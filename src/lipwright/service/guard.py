@@ -4,13 +4,14 @@ import asyncio
 import logging
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Annotated
+from typing import Any
 from urllib.parse import urlsplit
 
-from fastapi import FastAPI, HTTPException, Request, Security
-from fastapi.security import APIKeyCookie, APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import Depends, FastAPI, HTTPException, Request, Security
+from fastapi.security import APIKeyCookie, APIKeyHeader, HTTPBearer
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -27,20 +28,25 @@ IDLE_S = 60.0  # a body that pauses for longer is given up
 LINGER_S = 2.0  # for the client to read why its body is not wanted, while it still sends
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:@/\\\[\]?#]+)(?::([0-9]{1,5}))?")
+_KEYED = ("/v1/", "/v2/")  # below these a key may be needed
 _ALWAYS = {
     "X-Content-Type-Options": "nosniff",  # an upload is no page, whatever it looks like
     "X-Frame-Options": "DENY",
     "Cross-Origin-Resource-Policy": "same-site",
     "Referrer-Policy": "same-origin",
 }
+_SCHEMES = (
+    Security(APIKeyHeader(name="X-API-Key", auto_error=False)),
+    Security(HTTPBearer(auto_error=False)),
+    Security(APIKeyCookie(name=COOKIE, auto_error=False)),
+)
 
 log = logging.getLogger(__name__)
 
 
-def protect(app: FastAPI, settings: Settings) -> None:
+def protect(app: FastAPI, settings: Settings, access: "Access") -> None:
     """Have every request of an application pass the checks below."""
-    files = settings.max_upload_bytes + FORM_ROOM
-    app.add_middleware(BodyLimit, most_files=files)
+    app.add_middleware(BodyLimit, most_files=settings.max_upload_bytes + FORM_ROOM, access=access)
     app.add_middleware(HostCheck, bound=settings.host, allowed=settings.allowed_hosts)
     app.add_middleware(RequestNames)  # added last, so it comes first
 
@@ -67,6 +73,8 @@ class RequestNames:
                 headers["X-Request-ID"] = name
                 for key, value in _ALWAYS.items():
                     headers.setdefault(key, value)
+                if scope["path"].startswith(_KEYED):  # nor does anything run that was uploaded
+                    headers.setdefault("Content-Security-Policy", "sandbox")
             await send(message)
 
         await self._app(scope, receive, named)
@@ -130,15 +138,16 @@ class HostCheck:
 class BodyLimit:
     """Refuses bodies that are too large, by their header or once they are, and those that stop coming.
 
+    FastAPI reads forms before it asks a route's dependencies; whoever lacks the key for them is refused here.
+
     Args:
         most_files: bytes of a form with files; other bodies may have `MOST_TEXT`.
+        access: knows who may send one.
         idle: seconds without a byte.
     """
 
-    def __init__(self, app: ASGIApp, most_files: int, idle: float = IDLE_S) -> None:
-        self._app = app
-        self._most_files = most_files
-        self._idle = idle
+    def __init__(self, app: ASGIApp, most_files: int, access: "Access", idle: float = IDLE_S) -> None:
+        self._app, self._most_files, self._access, self._idle = app, most_files, access, idle
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -152,6 +161,12 @@ class BodyLimit:
         if not length.isdecimal() or len(length) > 20 or int(length) > body.most:
             await body.refuse(_too_large(body.most))
             return
+        if form and scope["path"].startswith(_KEYED):
+            try:
+                await run_in_threadpool(self._access.require_key, Request(scope))
+            except HTTPException as exc:
+                await body.refuse(_Refusal(exc.status_code, exc.detail, "http", exc.headers))
+                return
         try:
             await self._app(scope, body.receive, body.send)
         except Exception:
@@ -215,16 +230,16 @@ class _Body:
 class _Refusal:
     """Why a request goes no further."""
 
-    def __init__(self, status: int, error: str, kind: str) -> None:
-        self.status, self.error, self.kind = status, error, kind
+    def __init__(self, status: int, error: str, kind: str, headers: Mapping[str, str] | None = None) -> None:
+        self.status, self.error, self.kind, self.headers = status, error, kind, headers
 
     def response(self) -> JSONResponse:
         told = {"error": self.error, "kind": self.kind, "request_id": request_id.get()}
-        return JSONResponse(told, status_code=self.status)
+        return JSONResponse(told, self.status, self.headers)
 
 
 class Access:
-    """Who may ask for what; its methods are dependencies of routes.
+    """Who may ask for what: dependencies of routes and routers.
 
     Args:
         keys: those that open the service.
@@ -235,13 +250,17 @@ class Access:
     def __init__(self, keys: KeyRing, *, loopback: bool, easy_remote: bool) -> None:
         self._keys, self._loopback, self._easy_remote = keys, loopback, easy_remote
 
-    def require_key(
-        self,
-        request: Request,
-        header: Annotated[str | None, Security(APIKeyHeader(name="X-API-Key", auto_error=False))],
-        bearer: Annotated[HTTPAuthorizationCredentials | None, Security(HTTPBearer(auto_error=False))],
-        cookie: Annotated[str | None, Security(APIKeyCookie(name=COOKIE, auto_error=False))],
-    ) -> None:
+    @property
+    def keyed(self) -> list[Any]:
+        """Dependencies of routes that need a key; in the OpenAPI document, too."""
+        return [Depends(self.require_key), *_SCHEMES]
+
+    @property
+    def local(self) -> list[Any]:
+        """Dependencies of routes for clients on this machine."""
+        return [Depends(self.require_local)]
+
+    def require_key(self, request: Request) -> None:
         """Let in who has a key; anybody on this machine while there is none and nobody else can reach the service.
 
         Raises:
@@ -249,7 +268,7 @@ class Access:
         """
         if self._loopback and is_local(request) and not self._keys.defined():
             return
-        token = header or (bearer.credentials if bearer else None) or cookie
+        token = _token(request)
         if not token:
             raise _unauthorized("this needs a key; send it as the header X-API-Key or as Authorization: Bearer")
         name = self._keys.check(token)
@@ -272,6 +291,12 @@ class Access:
 def is_local(request: Request) -> bool:
     """Whether a request comes from this machine, as far as it and the proxies on this machine tell."""
     return request.client is not None and is_loopback(request.client.host)
+
+
+def _token(request: Request) -> str:
+    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+    bearer = credentials.strip() if scheme.lower() == "bearer" else ""
+    return request.headers.get("x-api-key") or bearer or request.cookies.get(COOKIE) or ""
 
 
 def _unauthorized(why: str) -> HTTPException:

@@ -11,6 +11,10 @@ from lipwright.errors import InputError
 LONGEST = 1024  # characters
 _LONGEST_PART = 255  # bytes; what common file systems take
 _SHOWN = 80
+_MEDIA = frozenset(
+    ".3g2 .3gp .aac .ac3 .aif .aiff .amr .apng .avi .bmp .caf .flac .flv .gif .jpeg .jpg .m2ts .m4a .m4v .mkv .mov .mp3 "
+    ".mp4 .mpeg .mpg .mts .mxf .oga .ogg .ogv .opus .png .tif .tiff .ts .wav .webm .webp .wma .wmv".split()
+)
 _NOT_IN_NAMES = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control characters, halves of a pair, ends of lines
 # At the top of the data folder; compared in lower case, as some file systems do.
 _OWN_FOLDERS = frozenset({"logs", "work", "tmp", "cache"})
@@ -52,6 +56,15 @@ def confined(root: Path, name: str, *, base: Path | None = None, mapped: str = "
     if not stat.S_ISREG(kind):
         raise InputError(f"{shown(name)} is no ordinary file; give a video, photo or sound file")
     return path
+
+
+def media_suffix(name: str) -> str:
+    """The ending of a name where it is one of a video, photo or sound, else nothing.
+
+    Files are served as what their ending says; `.html` and `.svg` would be run by browsers as this service's own.
+    """
+    suffix = PurePosixPath(name).suffix.lower()
+    return suffix if suffix in _MEDIA else ""
 
 
 def shown(name: str) -> str:
