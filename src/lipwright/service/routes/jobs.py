@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.responses import FileResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from lipwright.service.housekeeping import remove_job
-from lipwright.service.jobs import FINAL, Job
+from lipwright.service.jobs import FINAL, Job, JobUnknown
 from lipwright.service.routes.common import Parts, Service, asked_by, body_of, problems, read_body
 from lipwright.service.schemas import JobList, JobRequest, JobView
 from lipwright.service.views import job_view
@@ -109,12 +109,20 @@ def source(job_id: str, service: Service) -> FileResponse:
     return FileResponse(path, headers={"Cache-Control": "private, no-cache"})
 
 
-@router.get("/{job_id}/events", response_class=EventSourceResponse)
+def _known(job_id: str, service: Service) -> None:
+    """Answer 404 while there can be an answer: once events are sent it is too late."""
+    service.store.get(job_id)
+
+
+@router.get("/{job_id}/events", response_class=EventSourceResponse, dependencies=[Depends(_known)])
 async def events(job_id: str, service: Service) -> AsyncIterator[ServerSentEvent]:
     """Follow a job: an event `job` with its view at each change, until it has ended."""
     told = None
     while True:
-        view = await run_in_threadpool(lambda: _view(service, service.store.get(job_id)))
+        try:
+            view = await run_in_threadpool(lambda: _view(service, service.store.get(job_id)))
+        except JobUnknown:  # removed meanwhile
+            return
         shown = view.model_dump(exclude={"seconds_left"})
         if shown != told:
             told = shown
