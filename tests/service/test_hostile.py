@@ -75,7 +75,8 @@ MADE = (
     lambda: b"\x1a\x45\xdf\xa3" + b"\x01\xff\xff\xff\xff\xff\xff\xff" * 999,
     lambda: b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\xff\xff\0\0\xff\xff\x10\x06\0\0\1" + bytes(99),
 )
-NAMES = ("a.mp4", "../../evil.mp4", "/etc/passwd", "C:\\evil.mp4", "a\0.mp4", "x" * 5000 + ".mp4", "", ".", "..", "a.html",
+NAMES = ("a.mp4", "../../evil.mp4", "/etc/passwd", "C:\\evil.mp4", "a\0.mp4",
+         "x" * 5000 + ".mp4", "", ".", "..", "a.html",
          "con.mp4", "%2e%2e%2fevil.mp4", "a.mp4\r\nX-Evil: 1", "evil.svg", "$(reboot).mp4", "`id`.mp4")  # fmt: skip
 
 

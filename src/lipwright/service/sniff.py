@@ -209,6 +209,7 @@ def _unpacked(answer: bytes, path: Path) -> Any:  # noqa: ANN401 - JSON
 def _serve(pipe: Connection) -> None:
     """Answer until the other end is closed; ends with the server, also where a decoder hangs."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's
+    logging.getLogger().addHandler(logging.NullHandler())  # what is odd about a file is not told on the terminal
     parent = multiprocessing.parent_process()
     assert parent is not None  # noqa: S101 - this is a child
     threading.Thread(target=lambda: (parent.join(), os._exit(0)), daemon=True).start()
