@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import time
 from pathlib import Path
 
 import cv2
@@ -62,7 +63,7 @@ def opened(chromium, service):
         page.on("request", lambda asked: asked.url.startswith((home, "blob:", "data:")) or wrong.append(asked.url))
         page.goto(home)
         page.wait_for_selector("#more", state="attached")
-        page.wait_for_function("document.querySelector('h1').textContent !== ''")
+        until(page, "document.querySelector('h1').textContent !== ''")
         return page
 
     expect.set_options(timeout=WAIT_MS)
@@ -99,6 +100,14 @@ def give(page, source=portrait, sound=speech):
     expect(page.locator("#people img")).to_be_visible()
 
 
+def until(page, condition):
+    """Wait for a condition in the page; Playwright's own way to do so needs `eval`, which the page's policy forbids."""
+    end = time.monotonic() + WAIT_MS / 1000
+    while not page.evaluate(f"() => Boolean({condition})"):
+        assert time.monotonic() < end, f"never came true: {condition}"
+        page.wait_for_timeout(50)
+
+
 def jobs(service):
     return requests.get(f"{service.url}v1/jobs", timeout=10).json()["jobs"]
 
@@ -121,7 +130,7 @@ def test_from_two_files_to_a_result_that_plays(opened, service, tmp_path):
     page.click("#preview")
     picture = page.locator("#preview-picture")
     expect(picture).to_be_visible()
-    page.wait_for_function("document.querySelector('#preview-picture').naturalWidth > 1000")
+    until(page, "document.querySelector('#preview-picture').naturalWidth > 1000")
     page.click("#preview-close")
     expect(page.locator("#preview-panel")).to_be_hidden()
 
@@ -137,14 +146,14 @@ def test_from_two_files_to_a_result_that_plays(opened, service, tmp_path):
     done.locator("[data-act=play]").click()
     expect(page.locator("#player")).to_be_visible()
     page.click("#player-play")
-    page.wait_for_function("document.querySelector('#player-result').currentTime > 0.5")
+    until(page, "document.querySelector('#player-result').currentTime > 0.5")
     assert page.evaluate("document.querySelector('#player-result').videoWidth") == 512
-    page.wait_for_function("document.querySelector('#player-source img')?.naturalWidth === 512")
+    until(page, "document.querySelector('#player-source img')?.naturalWidth === 512")
     assert not page.evaluate("document.querySelector('#player-result').muted")
     page.click("#player-mute")
     assert page.evaluate("document.querySelector('#player-result').muted")
     page.locator("#player-seek").fill("0.5")
-    page.wait_for_function("document.querySelector('#player-result').currentTime > 3")
+    until(page, "document.querySelector('#player-result').currentTime > 3")
     with page.expect_download() as download:
         page.click("#player-download")
     file = tmp_path / "saved.mp4"
@@ -164,8 +173,8 @@ def test_progress_is_live(opened, long_speech):
     page.click("#run")
     bar = page.locator(".job progress")
     expect(bar).to_be_visible()
-    expect(page.locator(".job .stage")).to_contain_text(re.compile(r"^Drawing \d+/3060$"))
-    page.wait_for_function("document.querySelector('.job progress').value > 4")
+    expect(page.locator(".job .stage")).to_contain_text(re.compile(r"^Drawing \d+/30\d\d$"))
+    until(page, "document.querySelector('.job progress').value > 4")
     expect(page.locator(".job .left")).to_contain_text(re.compile("left|nearly"))
     # Events, not the list asked for every few seconds: several values within one second.
     values = page.evaluate(
@@ -235,7 +244,7 @@ def test_the_microphone(opened, service):
         """async () => {
           let most = 0;
           for (const end = performance.now() + 2500; performance.now() < end; ) {
-            most = Math.max(most, Number(document.querySelector('.level span').style.transform.match(/[\\d.e-]+/)[0]));
+            most = Math.max(most, Number(document.querySelector('.level span').style.transform.match(/\\(([^)]+)/)[1]));
             await new Promise(requestAnimationFrame);
           }
           return most;
@@ -244,7 +253,7 @@ def test_the_microphone(opened, service):
     assert loudest > 0.1
     assert page.locator("#record-time").text_content() in ("0:02", "0:03")
     page.click("#record-stop")
-    page.wait_for_function("document.querySelector('#record-listen').readyState >= 2")
+    until(page, "document.querySelector('#record-listen').readyState >= 2")
     page.click("#record-redo")
     expect(page.locator("#recording")).to_be_visible()
     page.wait_for_timeout(1500)
@@ -260,7 +269,9 @@ def test_the_microphone(opened, service):
 def test_a_microphone_that_may_not_be_used(opened):
     page = opened()
     page.evaluate(
-        "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('no', 'NotAllowedError'))"
+        """() => {
+          navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('no', 'NotAllowedError'));
+        }"""
     )
     page.click("#record")
     expect(page.locator("#record-problem")).to_have_text(re.compile("^The microphone may not be used; allow it"))
@@ -276,7 +287,7 @@ def test_avatars_are_made_used_and_deleted(opened, service):
     page.keyboard.press("Enter")
     card = page.locator(".avatar", has_text="Eileen")
     expect(card.locator("img")).to_be_visible()
-    page.wait_for_function("document.querySelector('.avatar img').naturalWidth > 100")
+    until(page, "document.querySelector('.avatar img').naturalWidth > 100")
     page.reload()
     card.get_by_role("button", name="Use: Eileen").click()
     expect(page.locator("#source .name")).to_have_text("Eileen")
@@ -288,7 +299,7 @@ def test_avatars_are_made_used_and_deleted(opened, service):
     expect(done).to_be_visible()
     assert jobs(service)[0]["result"]["avatar_reused"]
     done.locator("[data-act=play]").click()
-    page.wait_for_function("document.querySelector('#player-source img')?.naturalWidth === 512")
+    until(page, "document.querySelector('#player-source img')?.naturalWidth === 512")
     page.keyboard.press("Escape")
     card.get_by_role("button", name="Delete: Eileen").click()
     page.click("#ask-yes")
@@ -404,7 +415,7 @@ def test_with_the_keyboard_alone(opened, service):
     for selector, file in (("#source-file", portrait), ("#sound-file", speech)):
         tab_to(selector)
         with page.expect_file_chooser() as chooser:
-            page.keyboard.press("Enter")
+            page.keyboard.press("Space")
         chooser.value.set_files(file)
         expect(page.locator(selector.replace("-file", " .chosen"))).to_be_visible()
         expect(page.locator(selector.replace("-file", " .again"))).to_be_focused()
@@ -427,7 +438,7 @@ def test_with_the_keyboard_alone(opened, service):
     assert inside <= {"player", ""}, "the focus stays in the dialog (or goes to the browser's own bar)"
     page.locator("#player-play").focus()
     page.keyboard.press("Space")
-    page.wait_for_function("document.querySelector('#player-result').currentTime > 0.2")
+    until(page, "document.querySelector('#player-result').currentTime > 0.2")
     page.keyboard.press("Escape")
     tab_to("[data-act=remove]")
     page.keyboard.press("Enter")
@@ -518,14 +529,14 @@ def test_a_real_clip_from_upload_to_play(opened, service):
     page = opened()
     give(page, source=clip, sound=CLIPS / "FuxiVirtualHuman_styletalk_Obama_clip2.wav")
     page.click("#preview")
-    page.wait_for_function("document.querySelector('#preview-picture').naturalWidth > 1000")
+    until(page, "document.querySelector('#preview-picture').naturalWidth > 1000")
     page.click("#run")
     done = page.locator(DONE, has_text="Video")
     expect(done).to_be_visible(timeout=4 * WAIT_MS)
     told = next(job for job in jobs(service) if job["kind"] == "dub")
     assert told["result"]["frames_without_face"] < 0.1 * told["result"]["frames"]
     done.locator("[data-act=play]").click()
-    page.wait_for_function("document.querySelector('#player-source video')?.readyState >= 2")
+    until(page, "document.querySelector('#player-source video')?.readyState >= 2")
     page.click("#player-play")
     apart = played_beside(page)
     assert apart["looks"] > 20
