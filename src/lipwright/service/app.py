@@ -18,17 +18,30 @@ from lipwright import __version__
 from lipwright.errors import BackendError, InputError, LipwrightError, MediaError, OptionError, OutputError
 from lipwright.service.context import request_id
 from lipwright.service.fetcher import Fetcher
+from lipwright.service.generations import generation_problem
 from lipwright.service.housekeeping import Housekeeper
 from lipwright.service.intake import Intake, NoSpace, NotReady
 from lipwright.service.jobs import CodeInUse, JobStore, JobUnknown, QueueFull
-from lipwright.service.routes import avatars, easy, faces, files, jobs, ops, page
+from lipwright.service.metrics import Metrics, RequestWatch
+from lipwright.service.routes import avatars, easy, faces, files, jobs, metrics, ops, page, v2
 from lipwright.service.routes.common import Parts
 from lipwright.service.settings import Settings
 from lipwright.service.sniff import Sniffer
 from lipwright.service.supervisor import Supervisor
 
 RETRY_AFTER_S = "10"
-ROUTERS = (files.router, faces.router, jobs.router, avatars.router, ops.router, easy.router, page.router)
+ROUTERS = (
+    files.router,
+    faces.router,
+    jobs.router,
+    avatars.router,
+    easy.router,
+    v2.router,
+    v2.links,
+    metrics.router,
+    ops.router,
+    page.router,
+)
 # The first row that fits counts.
 STATUS: tuple[tuple[type[LipwrightError], int], ...] = (
     (JobUnknown, 404),
@@ -60,6 +73,8 @@ def create_app(settings: Settings) -> FastAPI:
     parts = Parts(settings, store, intake, sniffer, Supervisor(store, settings))
     app = FastAPI(title="Lipwright", version=__version__, lifespan=_lifespan, description=(__doc__ or ""))
     app.state.parts = parts
+    app.state.metrics = Metrics(store, parts.supervisor, settings.data_dir, intake.usage)
+    app.add_middleware(RequestWatch, metrics=app.state.metrics)
     for router in ROUTERS:
         app.include_router(router)
     app.add_exception_handler(LipwrightError, _ours)
@@ -78,6 +93,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         Fetcher(parts.store, parts.settings, parts.intake),
         Housekeeper(parts.store, parts.settings),
     ]
+    await run_in_threadpool(parts.store.database.hold)
     for helper in helpers:
         await run_in_threadpool(helper.start)
     try:
@@ -105,8 +121,13 @@ def only_one(settings: Settings) -> FileLock:
     return lock
 
 
-def problem(status: int, error: str, kind: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    """An answer that says why there is no other."""
+def problem(
+    request: Request, status: int, error: str, kind: str, headers: dict[str, str] | None = None
+) -> JSONResponse:
+    """An answer that says why there is no other, in the words of the API that was asked."""
+    if request.url.path.startswith("/v2/"):
+        status, told = generation_problem(status, error, request_id.get())
+        return JSONResponse(told, status_code=status, headers=headers)
     told = {"error": error, "kind": kind, "request_id": request_id.get()}
     return JSONResponse(told, status_code=status, headers=headers)
 
@@ -116,18 +137,18 @@ async def _ours(request: Request, exc: Exception) -> JSONResponse:
     settings: Settings = request.app.state.parts.settings
     sentence = str(exc).replace(f"{settings.data_dir}/", "")
     headers = {"Retry-After": RETRY_AFTER_S} if status in (429, 503) else None
-    return problem(status, sentence, type(exc).__name__, headers)
+    return problem(request, status, sentence, type(exc).__name__, headers)
 
 
-async def _invalid(_: Request, exc: Any) -> JSONResponse:  # noqa: ANN401 - what it is registered for
+async def _invalid(request: Request, exc: Any) -> JSONResponse:  # noqa: ANN401 - what it is registered for
     told = "; ".join(f"{'.'.join(map(str, error['loc'])) or 'body'}: {error['msg']}" for error in exc.errors())
-    return problem(422, told, "invalid")
+    return problem(request, 422, told, "invalid")
 
 
-async def _plain(_: Request, exc: Any) -> JSONResponse:  # noqa: ANN401 - what it is registered for
-    return problem(exc.status_code, str(exc.detail), "http", dict(exc.headers or {}))
+async def _plain(request: Request, exc: Any) -> JSONResponse:  # noqa: ANN401 - what it is registered for
+    return problem(request, exc.status_code, str(exc.detail), "http", dict(exc.headers or {}))
 
 
 async def _unexpected(request: Request, exc: Exception) -> JSONResponse:
     log.error("%s %s", request.method, request.url.path, exc_info=exc)
-    return problem(500, f"unexpected {type(exc).__name__}; the server's log says more", "unexpected")
+    return problem(request, 500, f"unexpected {type(exc).__name__}; the server's log says more", "unexpected")

@@ -12,6 +12,7 @@ from logging.handlers import RotatingFileHandler
 from multiprocessing import current_process
 from pathlib import Path
 
+from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 from rich.console import Console
 from rich.logging import RichHandler
@@ -139,6 +140,7 @@ class _Lines(JsonFormatter):
         super().__init__(
             ["levelname", "name", "processName", "message"],
             rename_fields={"levelname": "level", "name": "logger", "processName": "process"},
+            reserved_attrs=[*RESERVED_ATTRS, "color_message"],  # uvicorn's, for terminals
             timestamp="time",
             json_ensure_ascii=False,
         )

@@ -60,9 +60,11 @@ class Settings(BaseSettings):
     watermark_path: Path | None = Field(None, description="Picture laid over results of jobs with `watermark_switch`.")
     digital_auth_path: Path | None = Field(None, description="Picture laid over results of jobs with `digital_auth`.")
 
-    mask: str = Field("landmark", description="Default of the job option of that name.")
+    mask: Literal["landmark", "parse", "xseg"] = Field(
+        "landmark", description="Default of the job option of that name."
+    )
     restore: float = Field(0.0, ge=0, le=1, description="Default of the job option of that name.")
-    restore_when: str = Field("before", description="Default of the job option of that name.")
+    restore_when: Literal["before", "after"] = Field("before", description="Default of the job option of that name.")
     blur_threshold: float = Field(0.0, ge=0, le=1, description="Default of the job option of that name.")
     batch_size: int = Field(4, ge=1, le=64, description="Default of the job option of that name.")
 
@@ -110,7 +112,10 @@ class Settings(BaseSettings):
     @classmethod
     def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for device in value:
-            check_device(device)
+            name, colon, number = device.partition(":")
+            if colon and (name != "cuda" or not number.isdecimal()):
+                raise ValueError(f"{device} is no device; only those of CUDA are numbered, as in cuda:1")
+            check_device(name)
         if not value:
             raise ValueError("name at least one device")
         return value

@@ -7,7 +7,7 @@ from lipwright.service.jobs import Avatar, Job, JobStore, JobUnknown
 from lipwright.service.schemas import AvatarView, JobView
 
 LEAST_TOLD = 3.0  # per cent; before that the time left is a guess
-HIDDEN = ("place", "asked")  # how the service keeps a request
+HIDDEN = ("place", "asked", "generation")  # how the service keeps a request
 
 
 def job_view(job: Job, position: int | None = None) -> JobView:

@@ -21,6 +21,7 @@ from lipwright.service.jobs.record import ACTIVE, FINAL, KINDS, Avatar, CodeInUs
 from lipwright.service.jobs.tables import avatars, jobs
 
 MOST_CRASHES = 2  # a job that has seen so many workers die is given up
+WAITING = ("fetching", "queued")
 WEBHOOK_LEASE_S = 120  # nobody else takes a message on its way
 
 _COLUMNS = [jobs.c[part.name] for part in fields(Job)]
@@ -49,7 +50,7 @@ class JobStore:
         """
         row = asdict(job) | {"rank": KINDS.index(job.kind), "webhook_attempts": 0, "webhook_error": ""}
         with self.database.write() as connection:
-            if limit is not None and _count(connection, jobs.c.state.in_(("fetching", "queued"))) >= limit:
+            if limit is not None and _count(connection, jobs.c.state.in_(WAITING)) >= limit:
                 raise QueueFull(f"{limit} jobs wait already, which is all this service takes; try again later")
             if job.code is not None:
                 old = and_(jobs.c.code == job.code, jobs.c.state.in_(FINAL))
@@ -79,20 +80,26 @@ class JobStore:
         return self._one(jobs.c.code == code, code)
 
     def recent(
-        self, *, states: Sequence[str] = (), kinds: Sequence[str] = (), limit: int = 100, before: str | None = None
+        self,
+        *,
+        states: Sequence[str] = (),
+        kinds: Sequence[str] = (),
+        apis: Sequence[str] = (),
+        ids: Sequence[str] = (),
+        limit: int = 100,
+        before: str | None = None,
     ) -> list[Job]:
         """Jobs, newest first.
 
         Args:
-            states, kinds: only these; none given: all.
+            states, kinds, apis, ids: only these; none given: all.
             limit: how many at most.
             before: only those that came before the job of this name.
         """
         wanted = select(*_COLUMNS).order_by(jobs.c.number.desc()).limit(limit)
-        if states:
-            wanted = wanted.where(jobs.c.state.in_(states))
-        if kinds:
-            wanted = wanted.where(jobs.c.kind.in_(kinds))
+        for column, values in ((jobs.c.state, states), (jobs.c.kind, kinds), (jobs.c.api, apis), (jobs.c.id, ids)):
+            if values:
+                wanted = wanted.where(column.in_(values))
         if before is not None:
             wanted = wanted.where(jobs.c.number < select(jobs.c.number).where(jobs.c.id == before).scalar_subquery())
         with self.database.read() as connection:
@@ -103,6 +110,18 @@ class JobStore:
         counted = select(jobs.c.state, jobs.c.kind, func.count()).group_by(jobs.c.state, jobs.c.kind)
         with self.database.read() as connection:
             return {(state, kind): number for state, kind, number in connection.execute(counted)}
+
+    def oldest_waiting(self) -> float | None:
+        """Since when the job that waits longest has waited, seconds since 1970; None where none waits."""
+        since = select(func.min(func.coalesce(jobs.c.updated, jobs.c.created))).where(jobs.c.state.in_(WAITING))
+        with self.database.read() as connection:
+            return connection.execute(since).scalar()
+
+    def ended_since(self, moment: float) -> list[Job]:
+        """Jobs that ended after that, seconds since 1970; the earliest first."""
+        wanted = select(*_COLUMNS).where(jobs.c.finished > moment, jobs.c.state.in_(FINAL)).order_by(jobs.c.finished)
+        with self.database.read() as connection:
+            return [_job(row) for row in connection.execute(wanted)]
 
     def position(self, job: Job) -> int | None:
         """How many jobs come before this one, None where it does not wait."""
@@ -137,7 +156,7 @@ class JobStore:
         """
         mine = jobs.c.id == job_id
         with self.database.write() as connection:
-            waits = and_(mine, jobs.c.state.in_(("fetching", "queued")))
+            waits = and_(mine, jobs.c.state.in_(WAITING))
             if not connection.execute(update(jobs).where(waits).values(_ended("cancelled"))).rowcount:
                 connection.execute(update(jobs).where(mine, jobs.c.state == "running").values(cancel=True))
         return self.get(job_id)

@@ -1,0 +1,84 @@
+"""The API of hosted lip-sync services, for clients that are written for one: `POST /v2/generate` and what follows."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi.responses import FileResponse
+
+from lipwright.errors import OptionError
+from lipwright.service.generations import (
+    STATUSES,
+    Generation,
+    GenerationProblem,
+    GenerationRequest,
+    generation,
+    job_request,
+    opens,
+)
+from lipwright.service.jobs import Job, JobUnknown
+from lipwright.service.routes.common import Parts, Service, asked_by
+from lipwright.service.routes.jobs import output as job_output
+
+MOST_LISTED = 100
+
+router = APIRouter(
+    prefix="/v2", tags=["generations"], responses={code: {"model": GenerationProblem} for code in (400, 401, 404)}
+)
+links = APIRouter(prefix="/v2", tags=["generations"])  # opened by their token, not by a key
+
+
+@router.post(
+    "/generate", status_code=201, responses={code: {"model": GenerationProblem} for code in (413, 422, 429, 507)}
+)
+def generate(asked: GenerationRequest, request: Request, service: Service) -> Generation:
+    """Ask for a generation. A `url` may also be a path in the data folder, as `POST /v1/files` gives it."""
+    wanted, notes = job_request(asked, service.settings)
+    kept = asked.model_dump(include={"model", "input", "options", "outputFileName"}, exclude_none=True)
+    kept["base"] = str(request.base_url)
+    job = service.intake.job(wanted, "v2", asked_by(), generation=kept, notes=notes)
+    return generation(job, service.settings)
+
+
+@router.get("/generate/{generation_id}")
+def one(generation_id: str, service: Service) -> Generation:
+    """A generation as it stands."""
+    return generation(_job(generation_id, service), service.settings)
+
+
+@router.get("/generations")
+def recent(
+    service: Service,
+    status: Annotated[list[str], Query(description="Only these, one or several, separated by commas.")] = [],  # noqa: B006 - FastAPI copies it
+    ids: Annotated[list[str], Query(description="Only these, as with `status`.")] = [],  # noqa: B006
+) -> list[Generation]:
+    """The latest hundred generations, newest first."""
+    words, wanted = _words(status), _words(ids)
+    known = sorted(set(STATUSES.values()) | {"REJECTED"})
+    if unknown := [word for word in words if word not in known]:
+        raise OptionError(f"status {unknown[0]!r} is unknown; use {', '.join(known)}")
+    states = [state for state, word in STATUSES.items() if word in words]
+    if words and not states:
+        return []
+    found = service.store.recent(states=states, ids=wanted, apis=("v2",), limit=MOST_LISTED)
+    return [generation(job, service.settings) for job in found]
+
+
+@links.get("/generate/{generation_id}/output", response_class=FileResponse)
+def output(
+    generation_id: str, service: Service, token: Annotated[str, Query(description="As `outputUrl` has it.")] = ""
+) -> FileResponse:
+    """The result; ranges of it where the client asks for them."""
+    if not opens(token, generation_id, service.settings):
+        raise HTTPException(403, "this address is not the generation's outputUrl; take it from GET /v2/generate/{id}")
+    return job_output(_job(generation_id, service).id, service)
+
+
+def _job(generation_id: str, service: Parts) -> Job:
+    job = service.store.get(generation_id)
+    if job.api != "v2":
+        raise JobUnknown(f"{generation_id} is no generation; GET /v1/jobs/{generation_id} shows the job")
+    return job
+
+
+def _words(given: list[str]) -> list[str]:
+    return [word.strip() for part in given for word in part.split(",") if word.strip()]
