@@ -395,6 +395,10 @@ def test_a_phone(opened, scheme):
     box = page.locator("#player").bounding_box()
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= PHONE["width"]
+    for name in ("#player-close", "#player-result", "#player-play", "#player-seek", "#player-download"):
+        shown = page.locator(name).bounding_box()
+        assert shown["y"] >= 0
+        assert shown["y"] + shown["height"] <= PHONE["height"], f"{name} is only reached by scrolling"
     assert page.evaluate(fits)
     small = page.evaluate(
         """() => [...document.querySelectorAll('button, a.button, select, summary')]
