@@ -1,5 +1,6 @@
 """The web page in a real browser, against a real service, on the bundled portrait and on real clips."""
 
+import base64
 import os
 import re
 import shutil
@@ -367,6 +368,67 @@ def test_what_the_server_refuses_is_shown_in_its_own_sentence(opened, tmp_path):
     page.click("#run")
     expect(page.locator(DONE)).to_be_visible()
     expect(page.locator("#go-problem")).to_be_hidden()
+
+
+def drop(page, selector, path, kind):
+    """Drop a file on an element, as the browser would tell the page of it."""
+    data = base64.b64encode(Path(path).read_bytes()).decode()
+    page.evaluate(
+        """({ selector, data, name, kind }) => {
+          const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+          const carried = new DataTransfer();
+          carried.items.add(new File([bytes], name, { type: kind }));
+          const event = (type) => new DragEvent(type, { dataTransfer: carried, bubbles: true, cancelable: true });
+          const target = document.querySelector(selector);
+          target.dispatchEvent(event("dragover"));
+          target.dispatchEvent(event("drop"));
+        }""",
+        {"selector": selector, "data": data, "name": Path(path).name, "kind": kind},
+    )
+
+
+def test_files_are_dropped(opened):
+    page = opened()
+    drop(page, "#source .drop", portrait, "image/jpeg")
+    expect(page.locator("#source .name")).to_have_text("portrait.jpg")
+    drop(page, "footer", speech, "audio/flac")  # beside its place
+    expect(page.locator("#sound .name")).to_have_text("speech.flac")
+    expect(page.locator("#run")).to_be_enabled()
+
+
+def test_an_upload_can_be_stopped(opened, tmp_path):
+    page = opened()
+    large = tmp_path / "large.mp4"
+    large.write_bytes(bytes(30_000_000))
+    cdp = page.context.new_cdp_session(page)
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 2_000_000}
+    cdp.send("Network.emulateNetworkConditions", slow)
+    page.set_input_files("#source-file", large)
+    expect(page.locator("#source .how-far")).to_have_text(re.compile(r"^[1-9]\d* % sent$"))
+    assert 0 < page.evaluate("document.querySelector('#source progress').value") < 1
+    page.locator("#source .sending button").click()
+    expect(page.locator("#source .drop")).to_be_visible()
+    expect(page.locator("#source > .problem")).to_be_hidden()
+    expect(page.locator("#source-file")).to_be_focused()
+
+
+def test_a_long_queue_is_shown_in_parts(opened, service, long_speech):
+    paths = []
+    for path in (portrait, long_speech):
+        with path.open("rb") as file:
+            answer = requests.post(f"{service.url}v1/files", files={"file": (path.name, file)}, timeout=60)
+        paths.append(answer.json()["path"])
+    for number in range(33):
+        asked = {"video": paths[0], "audio": paths[1], "name": f"number {number}"}
+        assert requests.post(f"{service.url}v1/jobs", json=asked, timeout=10).status_code == 202
+    page = opened()
+    expect(page.locator(".job")).to_have_count(30)
+    expect(page.locator(".job").first.locator(".name")).to_have_text("number 32")
+    expect(page.locator(".job").first.locator(".stage")).to_have_text(re.compile(r"^3[12] ahead$"))
+    page.click("#more")
+    expect(page.locator(".job")).to_have_count(33)
+    expect(page.locator("#more")).to_be_hidden()
+    expect(page.locator(".job").last).to_have_attribute("data-state", "running")
 
 
 def test_footage_without_a_face(opened, faceless_file):
