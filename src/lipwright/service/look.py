@@ -1,7 +1,7 @@
 """Who is in footage: the faces of one real frame, numbered as a job counts them."""
 
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -91,11 +91,10 @@ def _most_faces(clip: Clip, tracker: FaceTracker) -> tuple[int, int]:
     """The frame to show, and how many faces a job finds on it."""
     places = np.unique(np.linspace(0, clip.facts.frames - 1, LOOKS).astype(int)).tolist()
     counts = []
-    with closing(clip.play(places)) as frames:
-        for frame in frames:
-            look = PersonFollower(tracker, "1")
-            look.follow(frame, cut=True)
-            counts.append(look.most_faces)
+    for frame in _played(clip, places):
+        look = PersonFollower(tracker, "1")
+        look.follow(frame, cut=True)
+        counts.append(look.most_faces)
     best = int(np.argmax(counts))
     return places[best], counts[best]
 
@@ -120,7 +119,7 @@ def _followed(clip: Clip, tracker: FaceTracker, person: str, frames: range) -> n
     return None if mesh is None else mesh_box(mesh)
 
 
-def _played(clip: Clip, frames: range) -> Iterator[np.ndarray]:
+def _played(clip: Clip, frames: Iterable[int]) -> Iterator[np.ndarray]:
     with closing(prefetch(clip.play(frames), AHEAD)) as played:
         yield from played
 
