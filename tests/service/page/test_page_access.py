@@ -1,11 +1,16 @@
 """The page in both languages, on a phone, in the dark, and by keyboard alone."""
 
 import re
+from contextlib import closing
 
 import pytest
 from browsing import DONE, expect, give, jobs, until
+from service_process import ServiceProcess
 
 from lipwright.example import portrait, speech
+from lipwright.service.jobs import JobStore
+from lipwright.service.keys import KeyRing
+from lipwright.service.settings import Settings
 
 PHONE = {"width": 360, "height": 740}
 
@@ -128,3 +133,56 @@ def test_every_control_has_a_name(opened):
           .map((each) => each.outerHTML)"""
     )
     assert nameless == []
+
+
+@pytest.fixture(scope="module")
+def locked(chromium, tmp_path_factory):
+    """A service that asks for a key, and the key."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("locked") / "data").prepared()
+    with closing(JobStore(settings.database)) as store:
+        token = KeyRing(store.database.engine).add("page")
+    with ServiceProcess(settings.data_dir, "--set", "least_free_bytes=0") as service:
+        yield service, token
+
+
+def test_a_key_is_asked_for_and_opens_all_of_the_page(opened, locked):
+    service, token = locked
+    page = opened(service.url)
+    expect(page.locator("#ask-title")).to_have_text("Key needed")
+    page.fill("#ask-field input", "lw_wrong")
+    page.keyboard.press("Enter")
+    expect(page.locator("#ask-text")).to_contain_text("does not know this key")
+    page.fill("#ask-field input", "no key; at all")
+    page.keyboard.press("Enter")
+    expect(page.locator("#ask-text")).to_contain_text("does not know this key")
+    page.fill("#ask-field input", token)
+    page.keyboard.press("Enter")
+    expect(page.locator("#ask")).to_be_hidden()
+    kept = next(cookie for cookie in page.context.cookies() if cookie["name"] == "lipwright_key")
+    assert (kept["value"], kept["sameSite"], kept["path"]) == (token, "Strict", "/")
+
+    give(page)
+    page.click("#run")
+    page.locator(DONE).locator("[data-act=play]").click()
+    page.click("#player-play")
+    until(page, "document.querySelector('#player-result').currentTime > 0.3")
+    until(page, "document.querySelector('#player-source img')?.naturalWidth === 512")
+    page.reload()
+    expect(page.locator(DONE)).to_be_visible()
+    expect(page.locator("#ask")).to_be_hidden()
+
+
+def test_who_has_no_key_is_asked_once_and_when_it_is_needed(opened, locked):
+    service, token = locked
+    page = opened(service.url)
+    expect(page.locator("#ask-title")).to_have_text("Key needed")
+    page.keyboard.press("Escape")
+    expect(page.locator("#offline")).to_have_text("This server needs an API key.")
+    page.wait_for_timeout(7000)  # longer than the list is left alone
+    expect(page.locator("#ask")).to_be_hidden()
+    page.set_input_files("#source-file", portrait)
+    page.fill("#ask-field input", token)
+    page.click("#ask-yes")
+    expect(page.locator("#source .name")).to_have_text("portrait.jpg")
+    expect(page.locator("#offline")).to_be_hidden()
+    expect(page.locator("#people img")).to_be_visible()
