@@ -100,7 +100,7 @@ FAILURES = {
     "no video": (["--video", "none.mp4"], 2, "none.mp4"),
     "length": (["--length", "forever"], 2, "length 'forever' is unknown"),
     "person": (["--person", "boss"], 2, "--person 'boss' is unknown"),
-    "fps": (["--fps", "fast"], 2, "--fps 'fast' is not a rate"),
+    "fps": (["--fps", "fast"], 2, "fps 'fast' is not a rate"),
     "intensity": (["--intensity", "3"], 2, "intensity must be 0..2, got 3"),
     "engine": (["--engine", "x"], 2, "engine 'x' is unknown; use one of heygem, native"),
     "codec": (["--codec", "mpeg1"], 2, "codec must be one of"),

@@ -5,8 +5,10 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from lipwright import EncodeOptions, MediaError, OptionError, dub, dub_frames
+from lipwright.cli.main import app
 from lipwright.compose.labels import Label, Labels, parse_label
 from lipwright.media import open_clip
 from lipwright.pipeline.preview import preview
@@ -160,8 +162,13 @@ def test_both_labels_are_in_every_frame_and_nothing_else_differs(clip_file, spee
             assert np.abs(frame[60:200, 60:200].astype(int) - without[60:200, 60:200]).mean() < 4
 
 
-def test_labels_on_the_command_line():
-    assert parse_label("logo.png@top-right") == Label(parse_label("logo.png").picture, "top-right")
+def test_labels_on_the_command_line(clip_file, speech_wav, folder, tmp_path, quick):
+    words = ("dub", "--video", clip_file, "--audio", speech_wav, "-o", folder / "a.mp4", "--preset", "ultrafast")
+    label = f"{flat(tmp_path / 'a.png', RED, 40, 20)}@top-left"
+    done = CliRunner().invoke(app, [*map(str, words), "--label", label, "--cache", str(quick.cache)])
+    assert done.exit_code == 0
+    with open_clip(folder / "a.mp4") as clip:
+        assert all(np.abs(frame[12:28, 12:48].astype(int) - RED).mean() < 12 for frame in clip.frames())
     assert parse_label("logo.png").corner == "bottom-right"
     with pytest.raises(OptionError, match=r"got 'here\.png'"):
         parse_label("me@here.png")

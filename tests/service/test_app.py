@@ -31,7 +31,9 @@ def client(data):
 def idle(tmp_path):
     """A service whose workers never come: jobs wait."""
     app = create_app(Settings(data_dir=tmp_path / "idle", least_free_bytes=0, queue_length=2, max_seconds=8))
-    return TestClient(app, base_url=BASE)
+    yield TestClient(app, base_url=BASE)
+    app.state.parts.sniffer.close()
+    app.state.parts.store.close()
 
 
 def upload(client, path):

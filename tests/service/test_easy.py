@@ -155,6 +155,9 @@ def test_a_body_that_is_no_request(body, waiting):
         ({"audio_url": "/etc/hostname"}, "audio_url: '/etc/hostname' is not in the data folder"),
         ({"audio_url": "/code/data/lipwright.db"}, "audio_url: "),
         ({"video_url": "text.mp4"}, "video_url: "),
+        ({"video_url": "http://"}, "video_url: "),
+        ({"video_url": "http://example.org/\0.mp4"}, "video_url: "),
+        ({"video_url": "http://me:secret@example.org/a.mp4"}, "video_url: "),
     ],
 )
 def test_what_cannot_be_used_is_said(fields, told, app, waiting):

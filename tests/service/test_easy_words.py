@@ -157,7 +157,7 @@ def test_what_is_not_there_is_left_out_and_told(settings):
     asked = read(chaofen=1, watermark_switch=1, digital_auth="1")
     job = job_of(asked, settings)
     assert (job.request["options"], job.request["labels"]) == ({"engine": "native", "length": "bounce"}, [])
-    assert [note.partition(":")[0] for note in job.request["notes"]] == ["chaofen", "watermark_switch", "digital_auth"]
+    assert [note.partition(":")[0] for note in job.request["notes"]] == ["chaofen", "watermark", "digital_auth"]
 
 
 def test_what_is_there_is_used(settings, tmp_path):
@@ -169,8 +169,8 @@ def test_what_is_there_is_used(settings, tmp_path):
     both = settings.model_copy(update={"watermark_path": picture, "digital_auth_path": picture})
     job = job_of(read(chaofen=1, watermark_switch=1, digital_auth="1"), both)
     assert job.request["notes"] == []
-    options = dub_options(job.request["options"], both)
-    assert (options.restore, options.restore_when) == (1.0, "after")
+    options = dub_options(job.request["options"], both.model_copy(update={"blur_threshold": 0.3}))
+    assert (options.restore, options.restore_when, options.blur_threshold) == (1.0, "after", 0.0)
     labels = (Label(picture, "bottom-right"), Label(picture, "top-right"))
     assert chosen_labels(job.request["labels"], both) == labels
     assert chosen_labels(["digital_auth"], both) == labels[1:]

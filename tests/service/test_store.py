@@ -217,3 +217,13 @@ def test_a_database_that_does_not_open_is_told_without_its_password(url):
     with pytest.raises(OptionError, match="database cannot be opened") as caught:
         JobStore(url)
     assert "secret" not in str(caught.value)
+
+
+def test_one_server_a_database(postgres):
+    first, second = JobStore(postgres), JobStore(postgres)
+    first.database.hold()
+    with pytest.raises(OptionError, match="another lipwright server"):
+        second.database.hold()
+    first.close()
+    second.database.hold()
+    second.close()

@@ -93,6 +93,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         Fetcher(parts.store, parts.settings, parts.intake),
         Housekeeper(parts.store, parts.settings),
     ]
+    await run_in_threadpool(parts.store.database.hold)
     for helper in helpers:
         await run_in_threadpool(helper.start)
     try:

@@ -9,6 +9,7 @@ from typing import Any
 
 from lipwright.errors import InputError
 from lipwright.models.store import ModelStore
+from lipwright.service.fetch import check_url
 from lipwright.service.jobs import Job
 from lipwright.service.jobs.store import is_address
 from lipwright.service.paths import confined, shown
@@ -120,28 +121,31 @@ def job_of(asked: Submitted, settings: Settings, check: Callable[[Path], object]
             inputs[name] = _input(getattr(asked, f"{name}_url"), place, settings, check)
         except InputError as exc:
             raise NoJob(f"{name}_url: {exc}") from exc
-    options: dict[str, Any] = {"engine": settings.easy_engine, "length": "bounce" if asked.pn else "loop"}
-    notes: list[str] = []
-    if asked.chaofen:
-        if ModelStore(settings.models).has("gfpgan"):
-            options |= {"restore": 1.0, "restore_when": "after"}
-        else:
-            notes.append("chaofen: the face is not restored; run `lipwright models pull gfpgan` first")
-    labels = []
-    for field, label in LABELS.items():
-        if getattr(asked, field):
-            if getattr(settings, f"{label}_path"):
-                labels.append(label)
-            else:
-                notes.append(f"{field}: no picture is laid over the result; name one with the setting {label}_path")
+    options, notes = _options(asked, settings)
+    labels = [label for field, label in LABELS.items() if getattr(asked, field)]
+    for label in [label for label in labels if not getattr(settings, f"{label}_path")]:
+        labels.remove(label)
+        notes.append(f"{label}: no picture is laid over the result; name one with the setting {label}_path")
     request = inputs | {"options": options, "labels": labels, "place": place, "notes": notes, "asked": asdict(asked)}
     state = "fetching" if any(is_address(path) for path in inputs.values()) else "queued"
     return Job(api="easy", code=asked.code, state=state, request=request, request_id=request_id)
 
 
+def _options(asked: Submitted, settings: Settings) -> tuple[dict[str, Any], list[str]]:
+    """Options of the job, and what of the request they leave out."""
+    options: dict[str, Any] = {"engine": settings.easy_engine, "length": "bounce" if asked.pn else "loop"}
+    if not asked.chaofen:
+        return options, []
+    if not ModelStore(settings.models).has("gfpgan"):
+        return options, ["chaofen: the face is not restored; run `lipwright models pull gfpgan` first"]
+    # Asked for by name: however sharp the face is.
+    return options | {"restore": 1.0, "restore_when": "after", "blur_threshold": 0.0}, []
+
+
 def _input(text: str, place: str, settings: Settings, check: Callable[[Path], object]) -> str:
     """An input as a job has it: an address, or a path relative to the data folder."""
     if is_address(text):
+        check_url(text)
         return text
     path = confined(settings.data_dir, text, base=settings.data_dir / TEMP, mapped=CONTAINER)
     inside = path.relative_to(settings.data_dir.resolve()).as_posix()

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, func, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
@@ -12,6 +12,7 @@ from lipwright.errors import OptionError
 from lipwright.service.jobs.tables import metadata
 
 WAIT_S = 30  # for another process's turn
+LOCK = 0x6C697077  # of PostgreSQL's advisory locks, the one that servers of ours take: "lipw"
 
 
 class Database:
@@ -25,6 +26,7 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
+        self._held: Connection | None = None
         try:
             parsed = make_url(url)
             sqlite = parsed.get_backend_name() == "sqlite"
@@ -50,8 +52,26 @@ class Database:
         with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             yield connection
 
+    def hold(self) -> None:
+        """Be the only server of this database until `close`; a file of SQLite lies in a folder that is held already.
+
+        Raises:
+            OptionError: another server holds it.
+        """
+        if self.engine.dialect.name != "postgresql":
+            return
+        held = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        if held.execute(select(func.pg_try_advisory_lock(LOCK))).scalar():
+            self._held = held
+        else:
+            held.close()
+            raise OptionError("another lipwright server uses this database; stop it, or give each a database of its own")
+
     def close(self) -> None:
         """Give all connections back."""
+        if self._held is not None:
+            self._held.invalidate()  # closed, not kept for others: the lock goes with it
+            self._held.close()
         self.engine.dispose()
 
 
