@@ -37,7 +37,11 @@ def service(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def chromium():
-    flags = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", "--autoplay-policy=no-user-gesture-required"]
+    flags = [
+        "--use-fake-device-for-media-stream",
+        "--use-fake-ui-for-media-stream",
+        "--autoplay-policy=no-user-gesture-required",
+    ]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         flags.append("--no-sandbox")
     with playwright.sync_playwright() as driver:
@@ -88,7 +92,9 @@ def long_speech(tmp_path):
     import synth
 
     sound = read_sound(speech, 16000)
-    return synth.write_sound(tmp_path / "long.wav", np.tile(sound.samples, (17, 1)[: sound.samples.ndim]), 16000, "pcm_s16le")
+    return synth.write_sound(
+        tmp_path / "long.wav", np.tile(sound.samples, (17, 1)[: sound.samples.ndim]), 16000, "pcm_s16le"
+    )
 
 
 def give(page, source=portrait, sound=speech):
@@ -361,7 +367,9 @@ def test_footage_without_a_face(opened, faceless_file):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone(opened, scheme):
-    page = opened(viewport=PHONE, device_scale_factor=2, has_touch=True, is_mobile=True, color_scheme=scheme, locale="zh-CN")
+    page = opened(
+        viewport=PHONE, device_scale_factor=2, has_touch=True, is_mobile=True, color_scheme=scheme, locale="zh-CN"
+    )
     give(page)
     page.click("details summary")
     page.click("#run")
@@ -472,7 +480,9 @@ def test_the_page_connects_again_when_the_server_is_back(chromium, opened, tmp_p
                 each.stop()
 
 
-@pytest.mark.parametrize(("footage", "count", "fps"), [(1, 7, 25), (2, 9, 25), (24, 60, 24), (75, 500, 30), (50, 30, 12)])
+@pytest.mark.parametrize(
+    ("footage", "count", "fps"), [(1, 7, 25), (2, 9, 25), (24, 60, 24), (75, 500, 30), (50, 30, 12)]
+)
 def test_the_player_shows_the_source_frame_that_was_drawn_on(opened, footage, count, fps):
     from fractions import Fraction
 

@@ -143,7 +143,12 @@ def test_ui_opens_the_page_of_a_service_and_starts_one_where_none_runs(tmp_path)
 
     with served(tmp_path / "data") as service:
         told = subprocess.run(
-            [*command, "--port", str(service.port)], env=environment, capture_output=True, text=True, timeout=60, check=True
+            [*command, "--port", str(service.port)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
         )
         assert told.stdout == f"opened {service.url}\n"
         assert opened.read_text().split() == [service.url]

@@ -1,6 +1,7 @@
 import os
 import stat
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -99,3 +100,9 @@ def test_a_data_folder_that_cannot_be(tmp_path):
 )
 def test_which_hosts_are_this_machine(host, loopback):
     assert Settings(host=host).loopback == loopback
+
+
+def test_every_setting_is_in_the_documentation():
+    text = (Path(__file__).parents[2] / "docs" / "service.md").read_text("utf-8")
+    for name, field in Settings.model_fields.items():
+        assert f"| `{name}` | {field.description.rstrip('.')} |" in text

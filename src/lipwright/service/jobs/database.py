@@ -65,7 +65,9 @@ class Database:
             self._held = held
         else:
             held.close()
-            raise OptionError("another lipwright server uses this database; stop it, or give each a database of its own")
+            raise OptionError(
+                "another lipwright server uses this database; stop it, or give each a database of its own"
+            )
 
     def close(self) -> None:
         """Give all connections back."""

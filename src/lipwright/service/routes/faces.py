@@ -1,11 +1,9 @@
 """Who is in an uploaded video or photo, for those who choose on a picture."""
 
-from base64 import b64encode
-
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from lipwright.service.look import faces
+from lipwright.service.look import faces_told
 from lipwright.service.paths import confined
 from lipwright.service.routes.common import Service, problems
 
@@ -39,10 +37,5 @@ class FacesView(BaseModel):
 @router.post("/faces")
 def look(asked: FacesRequest, service: Service) -> FacesView:
     """Look at some frames of a video or photo, and show the one with the most faces."""
-    seen = service.sniffer.run(faces, confined(service.settings.data_dir, asked.path))
-    return FacesView(
-        picture=f"data:image/jpeg;base64,{b64encode(seen.picture).decode()}",
-        width=seen.width,
-        height=seen.height,
-        faces=[FaceView(person=face.person, box=face.box) for face in seen.faces],
-    )
+    seen = service.sniffer.run(faces_told, confined(service.settings.data_dir, asked.path))
+    return FacesView.model_validate(seen)
