@@ -45,8 +45,9 @@ def recent(
 ) -> JobList:
     """Jobs, newest first."""
     found = service.store.recent(states=state, kinds=kind, limit=limit + 1, before=before)
-    shown = found[:limit]
-    return JobList(jobs=[_view(service, job) for job in shown], next=shown[-1].id if len(found) > limit else None)
+    shown, places = found[:limit], service.store.positions()
+    views = [job_view(job, places.get(job.id)) for job in shown]
+    return JobList(jobs=views, next=shown[-1].id if len(found) > limit else None)
 
 
 @router.get("/{job_id}")
