@@ -42,14 +42,14 @@ Service = Annotated[Parts, Depends(parts_of)]
 
 
 def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
-    """Answers that tell a `Problem`, for the OpenAPI document."""
-    return {code: {"model": Problem} for code in codes}
+    """Answers that tell a `Problem`, for the OpenAPI document; any request may be malformed or from a wrong place."""
+    return {code: {"model": Problem} for code in (400, 403, *codes)}
 
 
 def body_of(model: type[BaseModel], *files: str) -> dict[str, Any]:
     """The OpenAPI description of a body that is JSON, or a form in which some fields may be files."""
-    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-    schema.pop("$defs", None)
+    whole = model.model_json_schema()
+    schema = _inlined(whole, whole.pop("$defs", {}))
     form = json.loads(json.dumps(schema))
     for name in files:
         form["properties"][name] = {
@@ -59,6 +59,17 @@ def body_of(model: type[BaseModel], *files: str) -> dict[str, Any]:
         }
     content = {"application/json": {"schema": schema}, "multipart/form-data": {"schema": form}}
     return {"requestBody": {"required": True, "content": content}}
+
+
+def _inlined(part: Any, parts: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
+    """A schema with the parts it refers to in their places: the document has no list of those."""
+    if isinstance(part, list):
+        return [_inlined(each, parts) for each in part]
+    if not isinstance(part, dict):
+        return part
+    if "$ref" in part:
+        return _inlined(parts[part["$ref"].rpartition("/")[2]], parts)
+    return {name: _inlined(value, parts) for name, value in part.items()}
 
 
 async def read_body(request: Request, model: type[Asked], *files: str) -> Asked:
