@@ -178,10 +178,10 @@ def test_what_is_no_media_is_not_kept(idle, content):
 
 
 def test_footage_that_is_too_long_is_not_kept(idle, tmp_path):
-    idle.app.state.parts.intake._settings = idle.app.state.parts.settings.model_copy(update={"max_seconds": 5.0})
+    idle.app.state.parts.sniffer._most_seconds = 5.0
     answer = idle.post("/v1/files", files={"file": ("x.flac", speech.read_bytes())})
-    assert answer.status_code == 422
-    assert "lasts 7 seconds, this service takes 5" in answer.json()["error"]
+    assert answer.status_code == 415
+    assert "lasts longer than 5 seconds" in answer.json()["error"]
 
 
 def test_a_full_disk_is_507(idle):

@@ -68,7 +68,7 @@ def create_app(settings: Settings) -> FastAPI:
     settings = settings.prepared()
     tempfile.tempdir = str(settings.data_dir / "tmp")  # uploads on their way lie there, and count
     store = JobStore(settings.database)
-    sniffer = Sniffer()
+    sniffer = Sniffer(most_seconds=settings.max_seconds)
     intake = Intake(settings, store, sniffer)
     parts = Parts(settings, store, intake, sniffer, Supervisor(store, settings))
     app = FastAPI(title="Lipwright", version=__version__, lifespan=_lifespan, description=(__doc__ or ""))

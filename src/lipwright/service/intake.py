@@ -75,14 +75,9 @@ class Intake:
         """What a file holds: `kind`, `width`, `height`, `fps`, `frames`, `duration`, `has_sound`.
 
         Raises:
-            MediaError: nothing that can be used.
-            OptionError: more of it than the service takes.
+            MediaError: nothing that can be used, or more of it than the service takes.
         """
-        facts = self._sniffer.facts(path)
-        most, seconds = self._settings.max_seconds, facts.get("duration")
-        if seconds and seconds > most:
-            raise OptionError(f"the file lasts {seconds:.0f} seconds, this service takes {most:g} at most; cut it")
-        return facts
+        return self._sniffer.facts(path)
 
     def input(self, text: str) -> str:
         """An input as a job has it: an address, or the path in the data folder of a file that can be read.

@@ -69,14 +69,12 @@ class Database:
             self._held = held
         else:
             held.close()
-            raise OptionError(
-                "another lipwright server uses this database; stop it, or give each a database of its own"
-            )
+            raise OptionError("another lipwright server uses this database; stop it, or name another database")
 
     def close(self) -> None:
         """Give all connections back."""
         if self._held is not None:
-            self._held.invalidate()  # closed, not kept for others: the lock goes with it
+            self._held.execute(select(func.pg_advisory_unlock(LOCK)))
             self._held.close()
         self.engine.dispose()
 
