@@ -16,7 +16,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 
 import fuzz
@@ -153,25 +153,12 @@ def nested(depth: int) -> bytes:
 
 def attack(service: ServiceProcess, folder: Path, number: int, seed: int) -> tuple[Counter[str], list[str]]:
     """Send so many hostile files, as uploads and straight into jobs and avatars. Returns answers, and findings."""
-    answers, findings = Counter[str](), list[str]()
-    chance = random.Random(seed)  # noqa: S311 - for repeatable damage
+    answers, findings, process = Counter[str](), list[str](), service.process
     with service.client() as client:
-        pid = service.process.pid
-        for _, upload in zip(range(number), uploads(folder, seed), strict=False):
-            field, path = chance.choice(
-                (("file", "/v1/files"),) * 6 + (("video", "/v1/jobs"), ("video", "/v1/avatars"))
-            )
-            try:
-                files = {field: (upload.name, upload.data, upload.kind)}
-                more = {"audio": upload.name or "x"} if path == "/v1/jobs" else None
-                answer = client.post(path, files=files, data=more)
-            except httpx.TransportError as exc:
-                findings.append(f"{upload.what} to {path}: {type(exc).__name__} {exc}")
-                continue
-            answers[f"{path} {answer.status_code}"] += 1
-            findings += wrong_answer(answer, f"{upload.what} to {path}")
-            if answer.status_code == 201 and chance.random() < 0.3:
-                use(client, answer.json()["path"], findings)
+        taken = send(client, islice(uploads(folder, seed), number), random.Random(seed), answers, findings)  # noqa: S311
+        kept = len(list((service.folder / "uploads").iterdir()))
+        if kept != taken:
+            findings.append(f"{kept} uploads are kept, {taken} were taken")
         for what, code in raw_attacks(service.port):
             answers[f"raw {code}"] += 1
             if code >= 500 and code not in ALLOWED:
@@ -180,9 +167,37 @@ def attack(service: ServiceProcess, folder: Path, number: int, seed: int) -> tup
             answer = client.post(path, content=content, headers={"Content-Type": "application/json"})
             answers[f"{path} {answer.status_code}"] += 1
             findings += wrong_answer(answer, f"{content[:30]!r} to {path}")
-        if service.process.poll() is not None or service.process.pid != pid:
-            findings.append("the server ended")
+        died = [
+            line for line in client.get("/metrics").text.splitlines() if line.startswith("lipwright_worker_crashes")
+        ]
+        findings += [f"a worker died: {line}" for line in died if not line.endswith(" 0.0")]
+    if service.process is not process or process.poll() is not None:
+        findings.append("the server ended")
+    findings += [f"outside the data folder: {path}" for path in strays(service)]
     return answers, findings
+
+
+def send(
+    client: httpx.Client, files: Iterator[Upload], chance: random.Random, answers: Counter[str], findings: list[str]
+) -> int:
+    """Send files, and use some of those that are taken. Returns how many were."""
+    taken = 0
+    for upload in files:
+        field, path = chance.choice((("file", "/v1/files"),) * 6 + (("video", "/v1/jobs"), ("video", "/v1/avatars")))
+        form = {"files": {field: (upload.name, upload.data, upload.kind)}}
+        if path == "/v1/jobs":
+            form["data"] = {"audio": upload.name or "x"}
+        try:
+            answer = client.post(path, **form)
+        except httpx.TransportError as exc:
+            findings.append(f"{upload.what} to {path}: {type(exc).__name__} {exc}")
+            continue
+        answers[f"{path} {answer.status_code}"] += 1
+        taken += answer.status_code < 300
+        findings += wrong_answer(answer, f"{upload.what} to {path}")
+        if answer.status_code == 201 and chance.random() < 0.3:
+            use(client, answer.json()["path"], findings)
+    return taken
 
 
 def wrong_answer(answer: httpx.Response, what: str) -> list[str]:
