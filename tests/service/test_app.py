@@ -23,7 +23,7 @@ def data(tmp_path_factory):
 def client(data):
     """The whole service, worker included."""
     app = create_app(Settings(data_dir=data, devices=("cpu",), least_free_bytes=0))
-    with TestClient(app, base_url=BASE) as made:
+    with TestClient(app, base_url=BASE, client=("127.0.0.1", 50000)) as made:
         yield made
 
 
@@ -31,7 +31,7 @@ def client(data):
 def idle(tmp_path):
     """A service whose workers never come: jobs wait."""
     app = create_app(Settings(data_dir=tmp_path / "idle", least_free_bytes=0, queue_length=2, max_seconds=8))
-    yield TestClient(app, base_url=BASE)
+    yield TestClient(app, base_url=BASE, client=("127.0.0.1", 50000))
     app.state.parts.sniffer.close()
     app.state.parts.store.close()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lipwright.errors import InputError
-from lipwright.service.paths import LONGEST, confined, shown
+from lipwright.service.paths import LONGEST, confined, media_suffix, shown
 
 posix = pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows; no FIFOs there")
 
@@ -185,3 +185,18 @@ def test_words_of_clients_are_shown_on_one_line():
     assert shown("a.mp4") == "'a.mp4'"
     assert shown("a\n\x1b[31mb\ud800") == r"'a\n\x1b[31mb\ud800'"
     assert len(shown("x" * 10_000)) == 80
+
+
+def test_only_endings_of_media_are_kept():
+    kept = {
+        "a.MP4": ".mp4",
+        "b/c.tar.webm": ".webm",
+        "a.jpeg": ".jpeg",
+        "a.wav": ".wav",
+        "視.png": ".png",
+        "a.mov": ".mov",
+    }
+    assert {name: media_suffix(name) for name in kept} == kept
+    for name in ("", "a", ".mp4", "a.html", "a.htm", "a.svg", "a.SVG", "a.xhtml", "a.js", "a.svgz", "a.exe", "a.php",
+                 "a.mp4.html", "a.m p4", "a.mp4\0", "a.mp4;.html", "a.pdf", "a.db", "a." + "x" * 99):  # fmt: skip
+        assert media_suffix(name) == ""

@@ -91,7 +91,13 @@ def run(terminal: Terminal, settings: "Settings") -> None:
         shown = f"[{settings.host}]" if ":" in settings.host else settings.host
         terminal.say(f"http://{shown}:{port}/ serves {settings.data_dir}; Ctrl-C ends it")
         options = uvicorn.Config(
-            app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_S
+            app,
+            http="h11",  # whatever else is installed: it limits the size of headers
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_S,
         )
         with suppress(KeyboardInterrupt):  # uvicorn repeats the signal once it has ended in good order
             uvicorn.Server(options).run(sockets=[listener])

@@ -18,30 +18,24 @@ from lipwright import __version__
 from lipwright.errors import BackendError, InputError, LipwrightError, MediaError, OptionError, OutputError
 from lipwright.service.context import request_id
 from lipwright.service.fetcher import Fetcher
-from lipwright.service.generations import generation_problem
+from lipwright.service.generations import generation, generation_problem
+from lipwright.service.guard import Access, protect
 from lipwright.service.housekeeping import Housekeeper
 from lipwright.service.intake import Intake, NoSpace, NotReady
-from lipwright.service.jobs import CodeInUse, JobStore, JobUnknown, QueueFull
+from lipwright.service.jobs import CodeInUse, Job, JobStore, JobUnknown, QueueFull
+from lipwright.service.keys import KeyRing
 from lipwright.service.metrics import Metrics, RequestWatch
 from lipwright.service.routes import avatars, easy, faces, files, jobs, metrics, ops, page, v2
 from lipwright.service.routes.common import Parts
 from lipwright.service.settings import Settings
 from lipwright.service.sniff import Sniffer
 from lipwright.service.supervisor import Supervisor
+from lipwright.service.views import job_view
+from lipwright.service.webhooks import WebhookSender
 
 RETRY_AFTER_S = "10"
-ROUTERS = (
-    files.router,
-    faces.router,
-    jobs.router,
-    avatars.router,
-    easy.router,
-    v2.router,
-    v2.links,
-    metrics.router,
-    ops.router,
-    page.router,
-)
+KEYED = (files.router, faces.router, jobs.router, avatars.router, v2.router, metrics.router)
+OPEN = (v2.links, ops.router, page.router)
 # The first row that fits counts.
 STATUS: tuple[tuple[type[LipwrightError], int], ...] = (
     (JobUnknown, 404),
@@ -74,9 +68,14 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(title="Lipwright", version=__version__, lifespan=_lifespan, description=(__doc__ or ""))
     app.state.parts = parts
     app.state.metrics = Metrics(store, parts.supervisor, settings.data_dir, intake.usage)
-    app.add_middleware(RequestWatch, metrics=app.state.metrics)
-    for router in ROUTERS:
+    access = Access(KeyRing(store.database.engine), loopback=settings.loopback, easy_remote=settings.easy_remote)
+    for router in KEYED:
+        app.include_router(router, dependencies=access.keyed)
+    app.include_router(easy.router, dependencies=access.local)
+    for router in OPEN:
         app.include_router(router)
+    protect(app, settings, access)
+    app.add_middleware(RequestWatch, metrics=app.state.metrics)
     app.add_exception_handler(LipwrightError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(ValidationError, _invalid)
@@ -92,6 +91,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         parts.supervisor,
         Fetcher(parts.store, parts.settings, parts.intake),
         Housekeeper(parts.store, parts.settings),
+        _webhooks(parts),
     ]
     await run_in_threadpool(parts.store.database.hold)
     for helper in helpers:
@@ -103,6 +103,19 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             await run_in_threadpool(helper.stop)
         parts.sniffer.close()
         parts.store.close()
+
+
+def _webhooks(parts: Parts) -> WebhookSender:
+    """Tells of jobs in the shape of the API they came by."""
+    settings = parts.settings
+
+    def body(job: Job) -> dict[str, Any]:
+        view = generation(job, settings) if job.api == "v2" else job_view(job)
+        return view.model_dump(mode="json")
+
+    assert settings.webhook_secret is not None  # noqa: S101 - `prepared` sees to it
+    secret = settings.webhook_secret.get_secret_value()
+    return WebhookSender(parts.store, body, secret=secret, allow_private=settings.allow_private_urls)
 
 
 def only_one(settings: Settings) -> FileLock:

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 import httpcore
@@ -27,6 +27,7 @@ from lipwright.service.guarded import (
     Guard,
     Watch,
 )
+from lipwright.service.paths import media_suffix
 
 __all__ = [
     "AddressRefused",
@@ -49,7 +50,6 @@ _AGENT = f"lipwright/{__version__}"
 _MEDIA_TYPES = re.compile(
     r"(video|audio|image)/.+|(application|binary)/octet-stream|application/(mp4|ogg|mxf|x-matroska)|", re.IGNORECASE
 )
-_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,5}")
 _PATH = "%/:=&~+!$,;'@()*"  # what stays as it is in a path, and in a query
 _QUERY = _PATH + "?[]"
 
@@ -110,7 +110,7 @@ def download(
         with _telling(_place(parts)), _asking(parts, "GET", watch, allow_private=allow_private) as answer:
             if answer.status not in _REDIRECTS:
                 _check(answer, limits)
-                return _store(answer, folder / f"{secrets.token_hex(16)}{_suffix(parts)}", limits)
+                return _store(answer, folder / f"{secrets.token_hex(16)}{media_suffix(parts.path)}", limits)
             parts = _next(parts, answer)
     raise FetchError(
         f"{_place(_parts(url))} is redirected more than {MOST_REDIRECTS} times; give the file's own address"
@@ -264,11 +264,6 @@ def _too_large(limits: FetchLimits) -> FetchLimit:
 def _header(answer: httpcore.Response, name: bytes) -> str:
     """One header's value, empty where it is missing; of several the first."""
     return next((value.decode("latin-1") for key, value in answer.headers if key.lower() == name), "")
-
-
-def _suffix(parts: SplitResult) -> str:
-    found = PurePosixPath(parts.path).suffix
-    return found.lower() if _SUFFIX.fullmatch(found) else ""
 
 
 def _host(parts: SplitResult) -> str:

@@ -1,7 +1,6 @@
 """Requests on their way into the queue: everything that can be refused is refused here, in one sentence."""
 
 import os
-import re
 import shutil
 import time
 from dataclasses import replace
@@ -16,14 +15,13 @@ from lipwright.service.jobs import Avatar, Job, JobStore
 from lipwright.service.jobs.record import new_id
 from lipwright.service.jobs.store import is_address
 from lipwright.service.options import dub_options
-from lipwright.service.paths import confined
+from lipwright.service.paths import confined, media_suffix
 from lipwright.service.publish import discard
 from lipwright.service.schemas import AvatarRequest, JobRequest
 from lipwright.service.settings import Settings
 from lipwright.service.sniff import Sniffer
 
 USAGE_S = 10.0  # between two looks at how much the data folder holds
-_SUFFIX = re.compile(r"\.[a-z0-9]{1,5}")
 
 
 class NoSpace(InputError):
@@ -60,8 +58,7 @@ class Intake:
             MediaError: it is no video, photo or sound, or one that is too large.
         """
         self.check_room()
-        suffix = Path(name).suffix.lower()
-        place = f"uploads/{new_id()}{suffix if _SUFFIX.fullmatch(suffix) else ''}"
+        place = f"uploads/{new_id()}{media_suffix(name)}"
         path = self._root / place
         try:
             with path.open("xb") as file:

@@ -1,6 +1,7 @@
 """Names of files that clients give, confined to the data folder."""
 
 import os
+import re
 import stat
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -11,6 +12,10 @@ from lipwright.errors import InputError
 LONGEST = 1024  # characters
 _LONGEST_PART = 255  # bytes; what common file systems take
 _SHOWN = 80
+_MEDIA = re.compile(
+    r"\.(3g2|3gp|aac|ac3|aiff?|amr|apng|avi|bmp|caf|flac|flv|gif|jpe?g|m2ts|m4a|m4v|mkv|mov|mp3|mp4|mpe?g|mts|mxf|oga|ogg|"
+    r"ogv|opus|png|tiff?|ts|wav|webm|webp|wma|wmv)"
+)
 _NOT_IN_NAMES = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control characters, halves of a pair, ends of lines
 # At the top of the data folder; compared in lower case, as some file systems do.
 _OWN_FOLDERS = frozenset({"logs", "work", "tmp", "cache"})
@@ -52,6 +57,15 @@ def confined(root: Path, name: str, *, base: Path | None = None, mapped: str = "
     if not stat.S_ISREG(kind):
         raise InputError(f"{shown(name)} is no ordinary file; give a video, photo or sound file")
     return path
+
+
+def media_suffix(name: str) -> str:
+    """The ending of a name where it is one of a video, photo or sound, else nothing.
+
+    Files are served as what their ending says; `.html` and `.svg` would be run by browsers as this service's own.
+    """
+    suffix = PurePosixPath(name).suffix.lower()
+    return suffix if _MEDIA.fullmatch(suffix) else ""
 
 
 def shown(name: str) -> str:

@@ -25,7 +25,7 @@ from lipwright.service.sniffed import facts_of
 AT_ONCE = 2  # processes; the second is started when the first is busy
 MOST_TASKS = 200  # of one process, then a fresh one follows: decoders leak
 MOST_MEMORY = 2 * 2**30  # bytes of one process
-SECONDS, BYTES_PER_S = 30.0, 10e6  # time for a look at a file, and how much more a large one has
+SECONDS, BYTES_PER_S = 60.0, 10e6  # time for a look at a file, and how much more a large one has
 MOST_SECONDS = 4 * 3600.0  # of footage or sound
 MOST_ANSWER = 16 * 2**20  # bytes
 _LOOK_S = 0.05

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from standardwebhooks.webhooks import EmptyWebhookSecretError
 from standardwebhooks.webhooks import Webhook as Signer
 
 from lipwright.errors import OptionError
@@ -32,8 +33,8 @@ DELAYS_S = (
 )  # after the first failure, the second …; then it is given up
 SPREAD = 0.2  # share of a delay by which it may be longer, so that messages that failed together do not come together
 GONE = 410  # the receiver says that it wants no more
-_POLL_S = 1.0
-_AT_ONCE = 4
+POLL_S = 1.0
+AT_ONCE = 4
 log = logging.getLogger(__name__)
 
 
@@ -67,7 +68,7 @@ def signer(secret: str) -> Signer:
     """
     try:
         made = Signer(secret)
-    except (NotBase64, ValueError, RuntimeError) as exc:
+    except (EmptyWebhookSecretError, NotBase64, ValueError) as exc:
         raise OptionError(
             "the webhook secret is not base64 after `whsec_`; encode 24 random bytes so, or leave it out"
         ) from exc
@@ -142,9 +143,9 @@ class WebhookSender:
 
     def send_due(self) -> int:
         """Send what is due now, some at a time. Returns how many messages that were, arrived or not."""
-        due = self._outbox.due_webhooks(_AT_ONCE * 4)
+        due = self._outbox.due_webhooks(AT_ONCE * 4)
         if due:
-            with ThreadPoolExecutor(_AT_ONCE, "webhook") as pool:
+            with ThreadPoolExecutor(AT_ONCE, "webhook") as pool:
                 list(pool.map(self._send, due))
         return len(due)
 
@@ -156,19 +157,24 @@ class WebhookSender:
                 log.exception("webhooks could not be sent; trying again")
                 sent = 0
             if not sent:
-                self._over.wait(_POLL_S)
+                self._over.wait(POLL_S)
 
     def _send(self, message: Webhook) -> None:
         job = message.job
-        if job.webhook is None:
-            return
         try:
-            deliver(job.webhook, message.event_id, self._body(job), self._sign, allow_private=self._allow_private)
+            body = self._body(job)
+            deliver(str(job.webhook), message.event_id, body, self._sign, allow_private=self._allow_private)
         except FetchError as exc:
-            again = next_attempt(message.attempts + 1, exc, time.time())
-            told = "" if again is None else f"; next attempt in {again - time.time():.0f} s"
-            log.warning("webhook of job %s failed: %s%s", job.id, exc, told)
-            self._outbox.webhook_failed(job.id, str(exc), again)
+            self._failed(message, exc)
+        except Exception as exc:  # the others of this round shall go out
+            log.exception("webhook of job %s cannot be made", job.id)
+            self._failed(message, FetchError(f"unexpected {type(exc).__name__}; the server's log says more"))
         else:
             log.info("webhook of job %s delivered", job.id)
             self._outbox.webhook_sent(job.id)
+
+    def _failed(self, message: Webhook, error: FetchError) -> None:
+        again = next_attempt(message.attempts + 1, error, time.time())
+        told = "given up" if again is None else f"next attempt in {again - time.time():.0f} s"
+        log.warning("webhook of job %s failed: %s; %s", message.job.id, error, told)
+        self._outbox.webhook_failed(message.job.id, str(error), again)

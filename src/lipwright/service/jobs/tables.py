@@ -53,3 +53,12 @@ avatars = Table(
     Column("job", String(32), nullable=False),
     Column("created", Float, nullable=False),
 )
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("hash", String(64), unique=True, nullable=False),  # SHA-256 of the key; the key itself is kept nowhere
+    Column("created", Float, nullable=False),
+    Column("last_used", Float),
+)
