@@ -4,7 +4,7 @@
 
 A worker, the server or both are killed with SIGKILL while jobs are submitted, wait and run; the server is started again
 each time. In the end every job that was accepted must be done once, with the right pictures and sound, and nothing may
-be left over. A job is retried once when its worker dies, so none is hit twice by a worker's death. Exits 1 on a finding.
+be left over. A job is retried once when its worker dies, so none is hit by it twice. Exits 1 on a finding.
 """
 
 import argparse
