@@ -42,7 +42,7 @@ def test_keys_from_adding_to_removing(run):
         (("--database-url", "nonsense"), "database cannot be opened"),
         (("--config", "none.toml"), "none.toml cannot be read"),
         (("--heygem-config", "none.ini"), "none.ini cannot be read"),
-        (("--set", "webhook_secret=abc"), "webhook secret"),
+        (("--set", "webhook_secret=whsec_a"), "webhook secret"),
     ],
 )
 def test_serve_refuses_in_a_sentence(run, words, told):
