@@ -94,6 +94,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         _webhooks(parts),
     ]
     await run_in_threadpool(parts.store.database.hold)
+    parts.sniffer.start()
     for helper in helpers:
         await run_in_threadpool(helper.start)
     try:
