@@ -3,7 +3,7 @@ import time
 
 import pytest
 from answering import answering
-from fastapi import FastAPI, HTTPException
+from fastapi import FastAPI, HTTPException, Response
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.responses import StreamingResponse
 
@@ -33,11 +33,12 @@ def client(store, supervisor, tmp_path):
     app.include_router(router)
 
     @app.get("/v1/jobs/{job}")
-    def job(job: str) -> str:
+    def job(job: str, response: Response) -> str:
         if job == "broken":
             raise ValueError(job)
         if job == "missing":
             raise HTTPException(404)
+        response.headers["X-Request-ID"] = "req-7"
         return job
 
     @app.get("/v1/slow")
@@ -172,6 +173,7 @@ def test_one_line_a_request_without_its_query(client, caplog):
     client.get("/metrics")
     (line,) = [record for record in caplog.records if record.name == "lipwright.service.access"]
     assert (line.method, line.path, line.status) == ("GET", "/v1/jobs/a%0Ab", 200)
+    assert line.request_id == "req-7"
     assert line.ms > 0
     assert "hush" not in json.dumps({name: str(value) for name, value in vars(line).items()})
 

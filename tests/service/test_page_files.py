@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from served import served
+from service_process import ServiceProcess
 
 from lipwright.example import portrait, speech
 from lipwright.pipeline.plan import LENGTHS
@@ -116,13 +116,13 @@ def test_faces_of_an_upload(tmp_path):
     """Against a real service: a photo, a sound, and paths that are none of the client's business."""
     import requests
 
-    with served(tmp_path / "data") as service:
+    with ServiceProcess(tmp_path / "data", "--set", "least_free_bytes=0") as service:
         paths = {}
         for path in (portrait, speech):
             with path.open("rb") as file:
-                answer = requests.post(f"{service.url}v1/files", files={"file": (path.name, file)}, timeout=60)
+                answer = requests.post(f"{service.url}/v1/files", files={"file": (path.name, file)}, timeout=60)
             paths[path.name] = answer.json()["path"]
-        look = lambda path: requests.post(f"{service.url}v1/faces", json={"path": path}, timeout=60)  # noqa: E731
+        look = lambda path: requests.post(f"{service.url}/v1/faces", json={"path": path}, timeout=60)  # noqa: E731
         seen = look(paths["portrait.jpg"]).json()
         assert (seen["width"], seen["height"]) == (512, 512)
         assert seen["picture"].startswith("data:image/jpeg;base64,/9j/")
@@ -130,7 +130,14 @@ def test_faces_of_an_upload(tmp_path):
         sound = look(paths["speech.flac"])
         assert sound.status_code == 415
         assert "holds only sound" in sound.json()["error"]
-        for path in ("../data.err", "/etc/passwd", "lipwright.db", "uploads/../../data.err", "uploads/none.mp4", ""):
+        for path in (
+            "../data.screen",
+            "/etc/passwd",
+            "lipwright.db",
+            "uploads/../../data.screen",
+            "uploads/none.mp4",
+            "",
+        ):
             assert look(path).status_code == 422, path
 
 
@@ -141,7 +148,7 @@ def test_ui_opens_the_page_of_a_service_and_starts_one_where_none_runs(tmp_path)
     command = [sys.executable, "-m", "lipwright.cli.main", "ui", "--data-dir", tmp_path / "data"]
     environment = os.environ | {"BROWSER": f"{sys.executable} {browser} %s"}
 
-    with served(tmp_path / "data") as service:
+    with ServiceProcess(tmp_path / "data", "--set", "least_free_bytes=0") as service:
         told = subprocess.run(
             [*command, "--port", str(service.port)],
             env=environment,
@@ -150,8 +157,8 @@ def test_ui_opens_the_page_of_a_service_and_starts_one_where_none_runs(tmp_path)
             timeout=60,
             check=True,
         )
-        assert told.stdout == f"opened {service.url}\n"
-        assert opened.read_text().split() == [service.url]
+        assert told.stdout == f"opened {service.url}/\n"
+        assert opened.read_text().split() == [f"{service.url}/"]
     with subprocess.Popen(
         [*command, "--port", str(service.port)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as started:
@@ -159,7 +166,7 @@ def test_ui_opens_the_page_of_a_service_and_starts_one_where_none_runs(tmp_path)
             end = time.monotonic() + 60
             while len(opened.read_text().split()) < 2 and time.monotonic() < end:
                 time.sleep(0.2)
-            assert opened.read_text().split() == [service.url] * 2
+            assert opened.read_text().split() == [f"{service.url}/"] * 2
         finally:
             started.terminate()
             started.wait(20)

@@ -10,6 +10,7 @@ from lipwright.service.jobs import Avatar, CodeInUse, Job, JobStore, JobUnknown,
 def test_jobs_are_served_in_the_order_of_arrival_but_previews_first(store):
     first, second, look = store.add(Job()), store.add(Job(kind="avatar", avatar="a")), store.add(Job(kind="preview"))
     assert [store.position(job) for job in (first, second, look)] == [2, 1, 0]
+    assert store.positions() == {look.id: 0, second.id: 1, first.id: 2}
     assert [store.claim("w").id for _ in range(3)] == [look.id, second.id, first.id]
     assert store.claim("w") is None
 

@@ -111,11 +111,13 @@ def listen(host: str, port: int) -> socket.socket:
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(address[:2], family=family)
+        listener = socket.create_server(address[:2], family=family)
     except OSError as exc:
         raise OptionError(
             f"{host}:{port} cannot be listened on: {exc.strerror or exc}; choose another --port or --host"
         ) from exc
+    # asyncio sends at once, not 40 ms later, on sockets that say they are TCP's; `create_server` leaves that open.
+    return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=listener.detach())
 
 
 def check_address(settings: "Settings") -> None:

@@ -98,9 +98,10 @@ class Intake:
             NoSpace: there is no room.
         """
         self.check_room()
+        again = 360 * self._settings.retention_hours  # a tenth of it; what does not change need not be looked into
         for name in ("video", "audio"):
             path = self._root / str(job.request.get(name))
-            if path.parent.name == "uploads" and path.is_file():
+            if path.parent.name == "uploads" and path.is_file() and time.time() - path.stat().st_mtime > again:
                 os.utime(path)  # it is in use: the time it is kept begins anew
         return self._store.add(job, self._settings.queue_length)
 

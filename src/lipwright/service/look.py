@@ -1,7 +1,8 @@
 """Who is in footage: the faces of one real frame, numbered as a job counts them."""
 
+import time
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,8 +17,8 @@ from lipwright.face.track import RETRY_EVERY, CutDetector, PersonFollower, mesh_
 from lipwright.media import Clip, open_clip, prefetch
 from lipwright.pipeline.analysis import AHEAD
 
-LOOKS = 8  # frames spread over the footage
-REACH = 125  # frames that people are followed over at most, to the one that is shown
+LOOKS, LOOKS_S = 8, 8.0  # frames spread over the footage; no more are looked at once it took so many seconds
+REACH = 125  # frames of 1080p that people are followed over at most, to the one that is shown; fewer of larger ones
 MOST = 12  # people that are told apart
 SAME_FACE = 0.5  # overlap of the boxes of two numbers that stand for one face
 SIDE = 960  # pixels: longer side of the picture
@@ -90,20 +91,23 @@ def faces_told(path: Path) -> dict[str, Any]:
 def _most_faces(clip: Clip, tracker: FaceTracker) -> tuple[int, int]:
     """The frame to show, and how many faces a job finds on it."""
     places = np.unique(np.linspace(0, clip.facts.frames - 1, LOOKS).astype(int)).tolist()
-    counts = []
-    with closing(clip.play(places)) as frames:
-        for frame in frames:
-            look = PersonFollower(tracker, "1")
-            look.follow(frame, cut=True)
-            counts.append(look.most_faces)
+    counts, end = [], time.monotonic() + LOOKS_S
+    for frame in _played(clip, places):
+        look = PersonFollower(tracker, "1")
+        look.follow(frame, cut=True)
+        counts.append(look.most_faces)
+        if time.monotonic() > end:
+            break
     best = int(np.argmax(counts))
     return places[best], counts[best]
 
 
 def _shot_around(clip: Clip, at: int) -> range:
     """Frames of the shot that a frame belongs to, up to one by which a job has searched for everybody on it."""
-    start, is_cut = max(0, at - REACH), CutDetector()
-    stop = min(at + RETRY_EVERY, clip.facts.frames)
+    facts = clip.facts
+    reach = min(REACH, REACH * 1920 * 1080 // (facts.width * facts.height))
+    start, is_cut = max(0, at - reach), CutDetector()
+    stop = min(at + RETRY_EVERY, facts.frames)
     for number, frame in enumerate(_played(clip, range(start, stop)), start):
         if is_cut(frame):
             if number > at:
@@ -120,7 +124,7 @@ def _followed(clip: Clip, tracker: FaceTracker, person: str, frames: range) -> n
     return None if mesh is None else mesh_box(mesh)
 
 
-def _played(clip: Clip, frames: range) -> Iterator[np.ndarray]:
+def _played(clip: Clip, frames: Iterable[int]) -> Iterator[np.ndarray]:
     with closing(prefetch(clip.play(frames), AHEAD)) as played:
         yield from played
 

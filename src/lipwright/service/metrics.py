@@ -61,7 +61,7 @@ class Metrics:
 
 
 class RequestWatch:
-    """Middleware: times every request and logs one line about it, without its query and headers.
+    """Middleware, the outermost: times every request and logs one line about it, without its query and headers.
 
     Args:
         app: what answers.
@@ -77,21 +77,22 @@ class RequestWatch:
             await self._app(scope, receive, send)
             return
         begun = time.perf_counter()
-        status, answered = 500, None
+        status, answered, name = 500, None, ""
 
         async def watched(message: "Message") -> None:
-            nonlocal status, answered
+            nonlocal status, answered, name
             if message["type"] == "http.response.start":
                 status, answered = message["status"], time.perf_counter() - begun
+                name = dict(message.get("headers", ())).get(b"x-request-id", b"").decode("latin-1")
             await send(message)
 
         try:
             await self._app(scope, receive, watched)
         finally:
             whole = time.perf_counter() - begun
-            self._tell(scope, status, whole if answered is None else answered, whole)
+            self._tell(scope, status, whole if answered is None else answered, whole, name)
 
-    def _tell(self, scope: "Scope", status: int, answered: float, whole: float) -> None:
+    def _tell(self, scope: "Scope", status: int, answered: float, whole: float, name: str) -> None:
         method = scope["method"] if scope["method"] in METHODS else "other"
         route = getattr(scope.get("route"), "path", "none")
         self._metrics.requests.labels(method, route, str(status)).observe(answered)
@@ -103,7 +104,7 @@ class RequestWatch:
             path,
             status,
             ms,
-            extra={"method": method, "path": path, "status": status, "ms": ms},
+            extra={"request_id": name, "method": method, "path": path, "status": status, "ms": ms},
         )
 
 

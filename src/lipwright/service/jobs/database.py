@@ -1,7 +1,8 @@
 """Connections to the database: SQLite beside the data, or PostgreSQL where an address is given."""
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, select
@@ -11,6 +12,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from lipwright.errors import OptionError
 from lipwright.service.jobs.tables import metadata
 
+THREADS = 40  # as many as answer requests at once, each with a connection that stays open
 WAIT_S = 30  # for another process's turn
 LOCK = 0x6C697077  # of PostgreSQL's advisory locks, the one that servers of ours take: "lipw"
 
@@ -31,6 +33,8 @@ class Database:
             parsed = make_url(url)
             sqlite = parsed.get_backend_name() == "sqlite"
             self.engine = _sqlite(url) if sqlite else create_engine(parsed, pool_pre_ping=True)
+            # SQLite itself waits by sleeping up to 0.1 s; among one process's threads a lock is passed on at once.
+            self._turn = threading.Lock() if sqlite else nullcontext()
             with self.write() as connection:
                 metadata.create_all(connection)
         except (ArgumentError, NoSuchModuleError, ImportError, DBAPIError) as exc:
@@ -43,7 +47,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One transaction that may write; of several at once the others wait."""
-        with self.engine.begin() as connection:
+        with self._turn, self.engine.begin() as connection:
             yield connection
 
     @contextmanager
@@ -76,7 +80,7 @@ class Database:
 
 
 def _sqlite(url: str) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": WAIT_S})
+    engine = create_engine(url, connect_args={"timeout": WAIT_S}, pool_size=THREADS)
 
     @event.listens_for(engine, "connect")
     def _prepare(raw: Any, _: object) -> None:  # noqa: ANN401 - the driver's own connection

@@ -132,6 +132,12 @@ class JobStore:
         with self.database.read() as connection:
             return _count(connection, and_(jobs.c.state == "queued", earlier), own)
 
+    def positions(self) -> dict[str, int]:
+        """How many jobs come before each one that waits, by its name."""
+        waiting = select(jobs.c.id).where(jobs.c.state == "queued").order_by(jobs.c.rank, jobs.c.number)
+        with self.database.read() as connection:
+            return {name: place for place, name in enumerate(connection.execute(waiting).scalars())}
+
     def uses(self, avatar: str) -> bool:
         """Whether a job that has not ended uses this avatar."""
         with self.database.read() as connection:

@@ -15,8 +15,8 @@ router = APIRouter(prefix="/v1/avatars", tags=["avatars"], responses=problems(40
 @router.post("", status_code=202, openapi_extra=body_of(AvatarRequest, "video"), responses=problems(413, 415, 429, 507))
 async def make(request: Request, service: Service) -> AvatarView:
     """Keep a person's footage and analyse it, so that jobs on it begin at once."""
-    asked = await read_body(request, AvatarRequest, "video")
-    avatar = await run_in_threadpool(service.intake.avatar, asked, asked_by())
+    async with read_body(request, AvatarRequest, "video") as asked:
+        avatar = await run_in_threadpool(service.intake.avatar, asked, asked_by())
     return await run_in_threadpool(avatar_view, avatar, service.store)
 
 

@@ -1,6 +1,8 @@
 """What routes share: the parts of the application, and bodies that are JSON or a form with files."""
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, cast
 
@@ -13,6 +15,7 @@ from lipwright.errors import OptionError
 from lipwright.service.context import request_id
 from lipwright.service.intake import Intake
 from lipwright.service.jobs import JobStore
+from lipwright.service.publish import discard
 from lipwright.service.schemas import Problem
 from lipwright.service.settings import Settings
 from lipwright.service.sniff import Sniffer
@@ -42,14 +45,14 @@ Service = Annotated[Parts, Depends(parts_of)]
 
 
 def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
-    """Answers that tell a `Problem`, for the OpenAPI document."""
-    return {code: {"model": Problem} for code in codes}
+    """Answers that tell a `Problem`, for the OpenAPI document; any request may be malformed or from a wrong place."""
+    return {code: {"model": Problem} for code in (400, 403, *codes)}
 
 
 def body_of(model: type[BaseModel], *files: str) -> dict[str, Any]:
     """The OpenAPI description of a body that is JSON, or a form in which some fields may be files."""
-    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-    schema.pop("$defs", None)
+    whole = model.model_json_schema()
+    schema = _inlined(whole, whole.pop("$defs", {}))
     form = json.loads(json.dumps(schema))
     for name in files:
         form["properties"][name] = {
@@ -61,8 +64,22 @@ def body_of(model: type[BaseModel], *files: str) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-async def read_body(request: Request, model: type[Asked], *files: str) -> Asked:
+def _inlined(part: Any, parts: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
+    """A schema with the parts it refers to in their places: the document has no list of those."""
+    if isinstance(part, list):
+        return [_inlined(each, parts) for each in part]
+    if not isinstance(part, dict):
+        return part
+    if "$ref" in part:
+        return _inlined(parts[part["$ref"].rpartition("/")[2]], parts)
+    return {name: _inlined(value, parts) for name, value in part.items()}
+
+
+@asynccontextmanager
+async def read_body(request: Request, model: type[Asked], *files: str) -> AsyncIterator[Asked]:
     """Read a request; uploaded files are kept, and their paths stand in their place.
+
+    They are removed again where the request is refused, here or in the body of the `with` statement.
 
     Args:
         request: its content is JSON or a form.
@@ -73,6 +90,16 @@ async def read_body(request: Request, model: type[Asked], *files: str) -> Asked:
         RequestValidationError, OptionError: it is not what it must be.
         NoSpace, MediaError: see `Intake.keep_file`.
     """
+    kept: list[str] = []
+    try:
+        yield await _read(request, model, files, kept)
+    except BaseException:
+        for place in kept:
+            discard(parts_of(request).settings.data_dir / place)
+        raise
+
+
+async def _read(request: Request, model: type[Asked], files: tuple[str, ...], kept: list[str]) -> Asked:
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         return model.model_validate_json(await request.body() or b"{}")
     async with request.form(max_files=len(files), max_fields=MOST_FIELDS) as form:
@@ -81,9 +108,9 @@ async def read_body(request: Request, model: type[Asked], *files: str) -> Asked:
             if isinstance(value, UploadFile):
                 if name not in files:
                     raise OptionError(f"field {name!r} is no file; files go into {', '.join(files)}")
-                asked[name], _ = await run_in_threadpool(
-                    parts_of(request).intake.keep_file, value.file, value.filename or ""
-                )
+                keep = parts_of(request).intake.keep_file
+                asked[name], _ = await run_in_threadpool(keep, value.file, value.filename or "")
+                kept.append(asked[name])
             elif value != "":
                 asked[name] = _parsed(name, value)
         return model.model_validate(asked)

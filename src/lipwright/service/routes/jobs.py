@@ -30,8 +30,8 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=problems(401, 404
 )
 async def submit(request: Request, service: Service) -> JobView:
     """Ask for a job: `video` (or `avatar`) and `audio` are uploaded files, addresses, or paths in the data folder."""
-    asked = await read_body(request, JobRequest, "video", "audio")
-    job = await run_in_threadpool(service.intake.job, asked, request_id=asked_by())
+    async with read_body(request, JobRequest, "video", "audio") as asked:
+        job = await run_in_threadpool(service.intake.job, asked, request_id=asked_by())
     return await run_in_threadpool(_view, service, job)
 
 
@@ -45,8 +45,9 @@ def recent(
 ) -> JobList:
     """Jobs, newest first."""
     found = service.store.recent(states=state, kinds=kind, limit=limit + 1, before=before)
-    shown = found[:limit]
-    return JobList(jobs=[_view(service, job) for job in shown], next=shown[-1].id if len(found) > limit else None)
+    shown, places = found[:limit], service.store.positions()
+    views = [job_view(job, places.get(job.id)) for job in shown]
+    return JobList(jobs=views, next=shown[-1].id if len(found) > limit else None)
 
 
 @router.get("/{job_id}")

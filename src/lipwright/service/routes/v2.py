@@ -1,6 +1,6 @@
 """The API of hosted lip-sync services, for clients that are written for one: `POST /v2/generate` and what follows."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import FileResponse
@@ -21,15 +21,17 @@ from lipwright.service.routes.jobs import output as job_output
 
 MOST_LISTED = 100
 
-router = APIRouter(
-    prefix="/v2", tags=["generations"], responses={code: {"model": GenerationProblem} for code in (400, 401, 404)}
-)
-links = APIRouter(prefix="/v2", tags=["generations"])  # opened by their token, not by a key
+
+def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
+    """Answers that tell a `GenerationProblem`, for the OpenAPI document."""
+    return {code: {"model": GenerationProblem} for code in (400, 403, 404, *codes)}
 
 
-@router.post(
-    "/generate", status_code=201, responses={code: {"model": GenerationProblem} for code in (413, 422, 429, 507)}
-)
+router = APIRouter(prefix="/v2", tags=["generations"], responses=problems(401))
+links = APIRouter(prefix="/v2", tags=["generations"], responses=problems(409, 410))  # opened by a token, not a key
+
+
+@router.post("/generate", status_code=201, responses=problems(413, 429, 507))
 def generate(asked: GenerationRequest, request: Request, service: Service) -> Generation:
     """Ask for a generation. A `url` may also be a path in the data folder, as `POST /v1/files` gives it."""
     wanted, notes = job_request(asked, service.settings)

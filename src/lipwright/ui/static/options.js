@@ -25,7 +25,7 @@ export async function startOptions() {
 
 /** What the service was set to use where a job says nothing; the page begins with it. */
 async function readDefaults() {
-  const defaults = await fetch("ui/defaults.json").then((answer) => answer.json());
+  const defaults = await fetch("ui/defaults.json").then((answer) => answer.json()).catch(() => ({}));
   for (const [name, value] of Object.entries(defaults)) {
     const input = control(name);
     if (input.tagName === "SELECT") [...input.options].forEach((option) => { option.defaultSelected = option.value === value; });

@@ -10,7 +10,7 @@ const PAGE = 30;
 const STREAMS = 2;
 const SOON_MS = 300;
 const BUSY_MS = 3000;
-const IDLE_MS = 10000;
+const IDLE_MS = 5000;
 
 const rows = new Map();
 const streams = new Map();

@@ -15,7 +15,11 @@ const BUTTONS = {
   remove: { applies: isOver, act: (row) => row.remove() },
 };
 
-export const nameOf = (job) => job.name || t(`kind.${job.kind}`);
+/** What to call a job: its name, else the file it is made of (but for names the server gave), else its kind. */
+export function nameOf(job) {
+  const file = (job.request?.video ?? "").split(/[?#]/)[0].split("/").pop();
+  return job.name || (/^[0-9a-f]{32}\b/.test(file) ? "" : file) || t(`kind.${job.kind}`);
+}
 
 /** What a job is at, in words. */
 export function stateWords(job) {
@@ -57,6 +61,7 @@ export class Row {
     element.dataset.state = job.state;
     element.dataset.id = job.id;
     setText($(".name", element), name);
+    $(".name", element).title = name; // a long one is cut
     setText($(".state", element), t(`state.${job.state}`));
     const bar = $("progress", element);
     show(bar, job.state === "running" || job.state === "fetching");
@@ -102,7 +107,8 @@ function how(job) {
 }
 
 function finished(job) {
-  const facts = job.name ? [t(`kind.${job.kind}`)] : []; // without a name, the kind is the title
+  const kind = t(`kind.${job.kind}`);
+  const facts = nameOf(job) === kind ? [] : [kind];
   if (job.kind === "dub" && job.result?.duration) facts.push(clock(job.result.duration));
   if (job.kind === "dub" && job.result?.bytes) facts.push(bytes(job.result.bytes));
   if (job.finished) facts.push(moment(job.finished));

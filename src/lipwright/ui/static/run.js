@@ -42,7 +42,7 @@ export function writeRun() {
 async function run() {
   const job = await submit({ kind: "dub" }, $("#run"));
   if (!job) return;
-  $("#queue").scrollIntoView({ block: "nearest", behavior: "smooth" });
+  $("#queue").scrollIntoView({ block: "nearest" });
 }
 
 async function preview() {
