@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from lipwright import __version__
-from lipwright.cli import avatar, bench, doctor, dub, evaluate, models, serve, train, ui
+from lipwright.cli import avatar, bench, doctor, dub, evaluate, keys, models, serve, train, ui
 from lipwright.errors import OptionError
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.command()(evaluate.evaluate)
 app.command()(serve.serve)
 app.command()(ui.ui)
 app.add_typer(avatar.app, name="avatar")
+app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")
 app.add_typer(train.app, name="train")
 
