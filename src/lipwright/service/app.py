@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
+from sqlalchemy.exc import DataError, DBAPIError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
@@ -80,6 +81,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(ValidationError, _invalid)
     app.add_exception_handler(HTTPException, _plain)
+    app.add_exception_handler(DBAPIError, _database)
     app.add_exception_handler(Exception, _unexpected)
     return app
 
@@ -161,6 +163,14 @@ async def _invalid(request: Request, exc: Any) -> JSONResponse:  # noqa: ANN401 
 
 async def _plain(request: Request, exc: Any) -> JSONResponse:  # noqa: ANN401 - what it is registered for
     return problem(request, exc.status_code, str(exc.detail), "http", dict(exc.headers or {}))
+
+
+async def _database(request: Request, exc: Exception) -> JSONResponse:
+    if isinstance(exc, DataError):  # PostgreSQL has texts without the character 0, SQLite takes them all
+        return problem(request, 422, "the request holds characters that cannot be stored; leave them out", "invalid")
+    log.error("%s %s: the database fails", request.method, request.url.path, exc_info=exc)
+    sentence = "the database does not answer; the server's log says more; try again later"
+    return problem(request, 503, sentence, "database", {"Retry-After": RETRY_AFTER_S})
 
 
 async def _unexpected(request: Request, exc: Exception) -> JSONResponse:
