@@ -1,5 +1,6 @@
 import io
 import json
+import re
 import time
 
 import av
@@ -80,9 +81,7 @@ def test_a_form_with_files_and_its_events(client):
     told = []
     with client.stream("GET", f"/v1/jobs/{answer.json()['id']}/events") as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
-        for line in stream.iter_lines():
-            if line.startswith("data:"):
-                told.append(json.loads(line[5:]))
+        told += [json.loads(line[5:]) for line in stream.iter_lines() if line.startswith("data:")]
     assert told[-1]["state"] == "done"
     assert any(view["state"] == "running" and 0 < view["progress"] < 100 for view in told)
     assert [view["progress"] for view in told] == sorted(view["progress"] for view in told)
@@ -198,6 +197,14 @@ def test_the_document_describes_every_route(idle):
     assert {"/v1/jobs", "/v1/jobs/{job_id}", "/v1/files", "/v1/avatars", "/health", "/ready"} <= set(paths)
     body = paths["/v1/jobs"]["post"]["requestBody"]["content"]
     assert body["multipart/form-data"]["schema"]["properties"]["video"]["format"] == "binary"
+
+
+def test_the_documentation_loads_nothing_from_elsewhere(idle):
+    page = idle.get("/docs").text
+    addresses = re.findall(r"""(?:src|href|url)[=:]\s*["']([^"']+)["']""", page)
+    assert len(addresses) >= 4
+    for address in addresses:
+        assert idle.get(address).status_code == 200, address
 
 
 def test_two_servers_do_not_share_a_data_folder(tmp_path):

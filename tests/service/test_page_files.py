@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from service_process import ServiceProcess
 
+from lipwright.cli.ui import page_address
 from lipwright.example import portrait, speech
 from lipwright.pipeline.plan import LENGTHS
 from lipwright.pipeline.touch import MASKS, MOMENTS
@@ -173,3 +174,16 @@ def test_ui_opens_the_page_of_a_service_and_starts_one_where_none_runs(tmp_path)
     refused = subprocess.run([*command, "--port", "0"], capture_output=True, text=True, timeout=60, check=False)
     assert refused.returncode == 2
     assert "name one with --port" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8383/"),
+        ("0.0.0.0", "http://127.0.0.1:8383/"),  # noqa: S104
+        ("::1", "http://[::1]:8383/"),
+        ("::", "http://[::1]:8383/"),
+    ],
+)
+def test_ui_knows_where_the_page_is(host, address):
+    assert page_address(Settings(host=host)) == address

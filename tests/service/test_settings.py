@@ -96,7 +96,7 @@ def test_a_data_folder_that_cannot_be(tmp_path):
 
 @pytest.mark.parametrize(
     ("host", "loopback"),
-    [("127.0.0.3", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("example.org", False)],
+    [("127.0.0.3", True), ("::1", True), ("localhost", True), ("::", False), ("example.org", False)],
 )
 def test_which_hosts_are_this_machine(host, loopback):
     assert Settings(host=host).loopback == loopback

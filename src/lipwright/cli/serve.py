@@ -130,12 +130,15 @@ def check_address(settings: "Settings") -> None:
         return
     if not settings.public:
         raise OptionError(f"{settings.host} is reached by other machines; add --public if that is meant")
-    from lipwright.service.jobs import JobStore
+    from lipwright.service.jobs.database import Database
     from lipwright.service.keys import KeyRing
 
-    store = JobStore(settings.database)
-    if not KeyRing(store.database.engine).list():
-        raise OptionError("a service that others reach needs a key; make one with `lipwright keys add NAME`")
+    database = Database(settings.database)
+    try:
+        if not KeyRing(database.engine).defined():
+            raise OptionError("a service that others reach needs a key; make one with `lipwright keys add NAME`")
+    finally:
+        database.close()
 
 
 def read_settings(terminal: Terminal, config: Path | None, flags: dict[str, Any]) -> "Settings":

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi_offline import FastAPIOffline
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 from sqlalchemy.exc import DataError, DBAPIError
@@ -57,7 +58,7 @@ def create_app(settings: Settings) -> FastAPI:
     """The service as an ASGI application. Workers live while its lifespan lasts.
 
     Raises:
-        OptionError: the database cannot be opened.
+        OptionError: the database cannot be opened, or the secret for webhooks is none.
         OutputError: the data folder cannot be used.
     """
     settings = settings.prepared()
@@ -66,8 +67,15 @@ def create_app(settings: Settings) -> FastAPI:
     sniffer = Sniffer(most_seconds=settings.max_seconds)
     intake = Intake(settings, store, sniffer)
     parts = Parts(settings, store, intake, sniffer, Supervisor(store, settings))
-    app = FastAPI(title="Lipwright", version=__version__, lifespan=_lifespan, description=(__doc__ or ""))
+    # FastAPI's own page of documentation would have browsers load its parts from elsewhere.
+    app = FastAPIOffline(redoc_url=None, title="Lipwright", version=__version__, lifespan=_lifespan)
     app.state.parts = parts
+    app.state.helpers = [
+        parts.supervisor,
+        Fetcher(store, settings, intake),
+        Housekeeper(store, settings),
+        _webhooks(parts),
+    ]
     app.state.metrics = Metrics(store, parts.supervisor, settings.data_dir, intake.usage)
     access = Access(KeyRing(store.database.engine), loopback=settings.loopback, easy_remote=settings.easy_remote)
     for router in KEYED:
@@ -89,12 +97,7 @@ def create_app(settings: Settings) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     parts: Parts = app.state.parts
-    helpers = [
-        parts.supervisor,
-        Fetcher(parts.store, parts.settings, parts.intake),
-        Housekeeper(parts.store, parts.settings),
-        _webhooks(parts),
-    ]
+    helpers = app.state.helpers
     await run_in_threadpool(parts.store.database.hold)
     parts.sniffer.start()
     for helper in helpers:
