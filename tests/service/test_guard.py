@@ -2,6 +2,7 @@
 """What requests pass before they reach a route; over the wire where the server has a hand in it."""
 
 import contextlib
+import http.client
 import json
 import socket
 import threading
@@ -387,6 +388,17 @@ def test_a_large_body_is_refused_before_it_is_sent_and_the_answer_arrives():
         assert time.monotonic() - begun < 10
         assert app.state.seen == []
         assert status(raw(port, GET + b"\r\n")) == 200
+
+
+def test_plain_clients_read_why_their_body_is_not_wanted():
+    """They send all of it before they read anything: a connection closed meanwhile would be all they saw."""
+    with served(application()) as port:
+        for _ in range(3):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=15)
+            connection.request("POST", "/body", b"x" * 30_000_000)
+            answer = connection.getresponse()
+            assert (answer.status, json.loads(answer.read())["kind"]) == (413, "limit")
+            connection.close()
 
 
 def test_a_body_that_stops_coming_is_given_up(monkeypatch):

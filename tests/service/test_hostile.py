@@ -11,6 +11,7 @@ import pytest
 import synth
 import wire
 from fastapi.testclient import TestClient
+from sqlalchemy.exc import OperationalError
 from standardwebhooks.webhooks import Webhook as Receiver
 
 from lipwright.example import portrait, speech
@@ -223,3 +224,40 @@ def test_a_webhook_tells_of_a_jobs_end(tmp_path):
     assert (view["id"], view["state"], view["error_kind"]) == (job["id"], "failed", "input")
     assert "answered with status 404" in view["error"]
     assert "hunter2" not in view["error"]
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_odd_letters_are_no_error_of_the_service(kind, tmp_path, request):
+    more = {"database_url": request.getfixturevalue("postgres")} if kind == "postgresql" else {}
+    app = create_app(Settings(data_dir=tmp_path / "data", least_free_bytes=0, **more))
+    client = TestClient(app, base_url=BASE, client=LOCAL, raise_server_exceptions=False)
+    root = app.state.parts.settings.data_dir
+    (root / "uploads" / "good.jpg").write_bytes(portrait.read_bytes())
+    (root / "uploads" / "good.flac").write_bytes(speech.read_bytes())
+    good = {"video": "uploads/good.jpg", "audio": "uploads/good.flac"}
+    for path in ("/v1/jobs/{}", "/v1/jobs/{}/events", "/v1/jobs/{}/output", "/v1/jobs?before={}", "/v1/avatars/{}",
+                 "/v2/generate/{}", "/v2/generations?ids={}", "/easy/query?code={}", "/ui/{}", "/{}"):  # fmt: skip
+        for odd in ("%00", "a%00b", "%ff%fe", "%ed%a0%80", "%F0%9F%98%80", "..%2f..", "'--", "x" * 5000):
+            answer = client.get(path.format(odd))
+            assert answer.status_code < 500, (path, odd, answer.text)
+    for odd in ("\0", "a\0b", "\ud800", "\U0001f600", "'; DROP TABLE jobs; --"):
+        for body in (good | {"name": odd}, good | {"webhook": odd}, good | {"options": {"preset": odd}},
+                     {"avatar": odd, "audio": good["audio"]}):  # fmt: skip
+            answer = client.post("/v1/jobs", content=json.dumps(body), headers=JSON)
+            assert answer.status_code < 500, (body, answer.text)
+        answer = client.post("/v1/avatars", content=json.dumps({"video": good["video"], "name": odd}), headers=JSON)
+        assert answer.status_code < 500, (odd, answer.text)
+    app.state.parts.sniffer.close()
+    app.state.parts.store.close()
+
+
+def test_a_database_that_is_away_is_told(app, monkeypatch):
+    def away(_):
+        raise OperationalError("SELECT", {}, Exception("connection refused to postgresql://user:password@host"))
+
+    monkeypatch.setattr(app.state.parts.store, "get", away)
+    client = TestClient(app, base_url=BASE, client=LOCAL, raise_server_exceptions=False)
+    answer = client.get("/v1/jobs/a")
+    assert (answer.status_code, answer.json()["kind"]) == (503, "database")
+    assert answer.headers["retry-after"]
+    assert "password" not in answer.text

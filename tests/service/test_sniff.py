@@ -265,6 +265,19 @@ def test_it_can_be_awaited(sniffer, film):
     assert len({process for process, _ in answers}) <= sniff.AT_ONCE
 
 
+def test_a_process_can_be_ready_before_it_is_needed(film):
+    fresh = Sniffer()
+    fresh.start()
+    end = time.monotonic() + 10
+    while fresh._idle.empty():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    ready = set(psutil.Process().children())
+    assert fresh.run(number, film)[0] in {child.pid for child in ready}
+    assert set(psutil.Process().children()) == ready
+    fresh.close()
+
+
 def test_processes_are_renewed(film, monkeypatch):
     monkeypatch.setattr(sniff, "MOST_TASKS", 2)
     fresh = Sniffer()

@@ -1,4 +1,4 @@
-"""`lipwright serve` and `lipwright keys`."""
+"""`lipwright serve`."""
 
 import socket
 from contextlib import suppress

@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from fastapi_offline import FastAPIOffline
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
+from sqlalchemy.exc import DataError, DBAPIError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
@@ -88,6 +89,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(ValidationError, _invalid)
     app.add_exception_handler(HTTPException, _plain)
+    app.add_exception_handler(DBAPIError, _database)
     app.add_exception_handler(Exception, _unexpected)
     return app
 
@@ -97,6 +99,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     parts: Parts = app.state.parts
     helpers = app.state.helpers
     await run_in_threadpool(parts.store.database.hold)
+    parts.sniffer.start()
     for helper in helpers:
         await run_in_threadpool(helper.start)
     try:
@@ -163,6 +166,14 @@ async def _invalid(request: Request, exc: Any) -> JSONResponse:  # noqa: ANN401 
 
 async def _plain(request: Request, exc: Any) -> JSONResponse:  # noqa: ANN401 - what it is registered for
     return problem(request, exc.status_code, str(exc.detail), "http", dict(exc.headers or {}))
+
+
+async def _database(request: Request, exc: Exception) -> JSONResponse:
+    if isinstance(exc, DataError):  # PostgreSQL has texts without the character 0, SQLite takes them all
+        return problem(request, 422, "the request holds characters that cannot be stored; leave them out", "invalid")
+    log.error("%s %s: the database fails", request.method, request.url.path, exc_info=exc)
+    sentence = "the database does not answer; the server's log says more; try again later"
+    return problem(request, 503, sentence, "database", {"Retry-After": RETRY_AFTER_S})
 
 
 async def _unexpected(request: Request, exc: Exception) -> JSONResponse:

@@ -17,7 +17,7 @@ from lipwright.service.jobs.tables import keys
 PREFIX = "lw_"
 LONGEST = 200  # letters of what may be a key at all
 _NOTED_S = 60.0  # a key's last use is written down no more often
-_NAME = re.compile(r"[\w .@-]{1,64}")
+_NAME = re.compile(r"[\w .,'@-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class KeyRing:
             OptionError: the name is taken, or none.
         """
         if not _NAME.fullmatch(name) or name != name.strip():
-            raise OptionError(f"a key's name has 1 to 64 letters, digits, spaces, dots or dashes, got {name[:70]!r}")
+            raise OptionError(f"a key's name has 1 to 64 letters, digits, spaces or . , ' @ -, got {name[:70]!r}")
         token = PREFIX + secrets.token_urlsafe(32)
         row = {"name": name, "hash": _hash(token), "created": time.time()}
         try:

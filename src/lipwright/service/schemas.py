@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Name = Annotated[str, Field(max_length=200, description="What people call it.")]
+Name = Annotated[str, Field(max_length=200, pattern="^[^\\x00]*$", description="What people call it.")]
 Source = Annotated[
     str,
     Field(

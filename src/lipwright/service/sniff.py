@@ -54,6 +54,10 @@ class Sniffer:
         self._lock = threading.Lock()
         self._closed = False
 
+    def start(self) -> None:
+        """Have a process ready before the first file comes; without it the first one starts it."""
+        self._threads.submit(lambda: self._idle.put(self._child()))
+
     def facts(self, path: Path) -> dict[str, Any]:
         """What a file holds: `kind`, `width`, `height`, `fps`, `frames`, `duration` and `has_sound`.
 

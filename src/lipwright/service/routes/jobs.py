@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.responses import FileResponse
@@ -110,12 +111,24 @@ def source(job_id: str, service: Service) -> FileResponse:
     return FileResponse(path, headers={"Cache-Control": "private, no-cache"})
 
 
+# FastAPI would have problems told as events, too, as far as its document goes.
+_PROBLEM = {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+_PLAIN_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    code: {"description": HTTPStatus(code).phrase, "content": _PROBLEM} for code in problems(401, 404, 422)
+}
+
+
 def _known(job_id: str, service: Service) -> None:
     """Answer 404 while there can be an answer: once events are sent it is too late."""
     service.store.get(job_id)
 
 
-@router.get("/{job_id}/events", response_class=EventSourceResponse, dependencies=[Depends(_known)])
+@router.get(
+    "/{job_id}/events",
+    response_class=EventSourceResponse,
+    dependencies=[Depends(_known)],
+    responses=_PLAIN_PROBLEMS,
+)
 async def events(job_id: str, service: Service) -> AsyncIterator[ServerSentEvent]:
     """Follow a job: an event `job` with its view at each change, until it has ended."""
     told = None
