@@ -12,7 +12,15 @@ from starlette.concurrency import run_in_threadpool
 
 from lipwright.service.housekeeping import remove_job
 from lipwright.service.jobs import FINAL, Job, JobUnknown
-from lipwright.service.routes.common import Parts, Service, asked_by, body_of, problems, read_body
+from lipwright.service.routes.common import (
+    Parts,
+    Service,
+    asked_by,
+    body_of,
+    problems,
+    problems_beside_events,
+    read_body,
+)
 from lipwright.service.schemas import JobList, JobRequest, JobView
 from lipwright.service.views import job_view
 
@@ -115,7 +123,12 @@ def _known(job_id: str, service: Service) -> None:
     service.store.get(job_id)
 
 
-@router.get("/{job_id}/events", response_class=EventSourceResponse, dependencies=[Depends(_known)])
+@router.get(
+    "/{job_id}/events",
+    response_class=EventSourceResponse,
+    dependencies=[Depends(_known)],
+    responses=problems_beside_events(401, 404, 422),
+)
 async def events(job_id: str, service: Service) -> AsyncIterator[ServerSentEvent]:
     """Follow a job: an event `job` with its view at each change, until it has ended."""
     told = None
