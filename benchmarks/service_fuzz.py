@@ -17,8 +17,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from service_fuzz import attack, schemathesis, strays
+from service_fuzz import attack, deaths, schemathesis, strays
 from service_process import ServiceProcess
+
+JOBS_S = 300.0  # for the jobs of damaged files that were taken
 
 
 def main() -> None:
@@ -44,6 +46,7 @@ def main() -> None:
             print(f"Schemathesis {version('schemathesis')}:\n{said[said.find('SUMMARY') :]}")
             if code:
                 findings.append(f"Schemathesis found something:\n{said}")
+            findings += deaths(service, JOBS_S)
             if service.process.poll() is not None:
                 findings.append("the server ended")
             findings += [f"outside the data folder: {path}" for path in strays(service)]

@@ -7,10 +7,12 @@ import gzip
 import io
 import json
 import random
+import re
 import socket
 import struct
 import subprocess
 import sys
+import time
 import zipfile
 import zlib
 from collections import Counter
@@ -175,6 +177,19 @@ def attack(service: ServiceProcess, folder: Path, number: int, seed: int) -> tup
         findings.append("the server ended")
     findings += [f"outside the data folder: {path}" for path in strays(service)]
     return answers, findings
+
+
+def deaths(service: ServiceProcess, seconds: float) -> list[str]:
+    """Workers that died of the jobs that were taken, once these have ended or so much time is over."""
+    until = time.monotonic() + seconds
+    with service.client() as client:
+        while True:
+            figures = client.get("/metrics").text.splitlines()
+            busy = any(re.match(r'lipwright_jobs{.*state="(fetching|queued|running)"} [^0]', line) for line in figures)
+            if not busy or time.monotonic() > until:
+                died = [line for line in figures if line.startswith("lipwright_worker_crashes_total")]
+                return [f"a worker died: {line}" for line in died if not line.endswith(" 0.0")]
+            time.sleep(0.5)
 
 
 def send(

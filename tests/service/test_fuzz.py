@@ -1,7 +1,7 @@
 import shutil
 
 import pytest
-from service_fuzz import attack, schemathesis
+from service_fuzz import attack, deaths, schemathesis
 from service_process import ServiceProcess
 
 
@@ -16,6 +16,7 @@ def service(tmp_path):
 def test_hostile_uploads_do_no_harm(service, tmp_path):
     answers, findings = attack(service, tmp_path / "mine", 100, seed=3)
     assert findings == []
+    assert deaths(service, 20) == []
     assert answers["/v1/files 415"] > 5
     assert answers["/v1/files 201"] > 5
 

@@ -1,7 +1,11 @@
+import queue
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from service_process import ServiceProcess, footage, sound, upload, wrong_with
+from standardwebhooks import Webhook
 
 from lipwright.errors import OptionError
 from lipwright.service.generations import GenerationRequest, job_request
@@ -195,3 +199,32 @@ def test_a_cancelled_one_says_so(client, inputs):
     if now["status"] == "CANCELED":  # it may have been done already
         assert now["error"] == "the generation was cancelled"
         assert now["outputUrl"] is None
+
+
+def test_the_webhook_tells_the_same_and_is_signed(tmp_path):
+    told = queue.Queue()
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            told.put((dict(self.headers), body))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *args):
+            pass
+
+    receiver = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    threading.Thread(target=receiver.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    url = f"http://127.0.0.1:{receiver.server_port}/hook"
+    with ServiceProcess(tmp_path / "data", "--set", "allow_private_urls=true") as service, service.client() as client:
+        video, audio = upload(client, footage(tmp_path, 0.4)), upload(client, sound(tmp_path, 0.4))
+        given = [{"type": "video", "url": video}, {"type": "audio", "url": audio}]
+        begun = client.post("/v2/generate", json={"model": "native", "input": given, "webhookUrl": url}).json()
+        headers, body = told.get(timeout=30)
+        now = client.get(f"/v2/generate/{begun['id']}").json()
+        secret = (tmp_path / "data" / "webhook.secret").read_text()
+    receiver.shutdown()
+    receiver.server_close()
+    assert Webhook(secret).verify(body, {name.lower(): value for name, value in headers.items()}) == now
+    assert (now["status"], now["webhookUrl"]) == ("COMPLETED", url)

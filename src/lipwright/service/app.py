@@ -1,6 +1,7 @@
 """The application: its parts, its routes, and how errors look."""
 
 import logging
+import os
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -63,6 +64,8 @@ def create_app(settings: Settings) -> FastAPI:
     """
     settings = settings.prepared()
     tempfile.tempdir = str(settings.data_dir / "tmp")  # uploads on their way lie there, and count
+    # MediaPipe loads Matplotlib, which lists the fonts it finds in the user's folders; this is for children, too.
+    os.environ.setdefault("MPLCONFIGDIR", str(settings.data_dir / "cache" / "matplotlib"))
     store = JobStore(settings.database)
     sniffer = Sniffer(most_seconds=settings.max_seconds)
     intake = Intake(settings, store, sniffer)

@@ -49,6 +49,12 @@ def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
     return {code: {"model": Problem} for code in (400, 403, *codes)}
 
 
+def problems_beside_events(*codes: int) -> dict[int | str, dict[str, Any]]:
+    """The same for a route of events, which else would be said to tell its problems as events, too."""
+    told = {"application/json": {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}}
+    return {code: {"description": "Refused", "content": told} for code in (400, 403, *codes)}
+
+
 def body_of(model: type[BaseModel], *files: str) -> dict[str, Any]:
     """The OpenAPI description of a body that is JSON, or a form in which some fields may be files."""
     whole = model.model_json_schema()

@@ -2,9 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.responses import FileResponse
@@ -13,7 +12,15 @@ from starlette.concurrency import run_in_threadpool
 
 from lipwright.service.housekeeping import remove_job
 from lipwright.service.jobs import FINAL, Job, JobUnknown
-from lipwright.service.routes.common import Parts, Service, asked_by, body_of, problems, read_body
+from lipwright.service.routes.common import (
+    Parts,
+    Service,
+    asked_by,
+    body_of,
+    problems,
+    problems_beside_events,
+    read_body,
+)
 from lipwright.service.schemas import JobList, JobRequest, JobView
 from lipwright.service.views import job_view
 
@@ -111,13 +118,6 @@ def source(job_id: str, service: Service) -> FileResponse:
     return FileResponse(path, headers={"Cache-Control": "private, no-cache"})
 
 
-# FastAPI would have problems told as events, too, as far as its document goes.
-_PROBLEM = {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-_PLAIN_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    code: {"description": HTTPStatus(code).phrase, "content": _PROBLEM} for code in problems(401, 404, 422)
-}
-
-
 def _known(job_id: str, service: Service) -> None:
     """Answer 404 while there can be an answer: once events are sent it is too late."""
     service.store.get(job_id)
@@ -127,7 +127,7 @@ def _known(job_id: str, service: Service) -> None:
     "/{job_id}/events",
     response_class=EventSourceResponse,
     dependencies=[Depends(_known)],
-    responses=_PLAIN_PROBLEMS,
+    responses=problems_beside_events(401, 404, 422),
 )
 async def events(job_id: str, service: Service) -> AsyncIterator[ServerSentEvent]:
     """Follow a job: an event `job` with its view at each change, until it has ended."""

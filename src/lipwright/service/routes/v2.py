@@ -19,6 +19,7 @@ from lipwright.service.jobs import Job, JobUnknown
 from lipwright.service.routes.common import Parts, Service, asked_by
 from lipwright.service.routes.jobs import output as job_output
 
+API = "v2"  # whose jobs these are
 MOST_LISTED = 100
 
 
@@ -37,7 +38,7 @@ def generate(asked: GenerationRequest, request: Request, service: Service) -> Ge
     wanted, notes = job_request(asked, service.settings)
     kept = asked.model_dump(include={"model", "input", "options", "outputFileName"}, exclude_none=True)
     kept["base"] = str(request.base_url)
-    job = service.intake.job(wanted, "v2", asked_by(), generation=kept, notes=notes)
+    job = service.intake.job(wanted, API, asked_by(), generation=kept, notes=notes)
     return generation(job, service.settings)
 
 
@@ -61,7 +62,7 @@ def recent(
     states = [state for state, word in STATUSES.items() if word in words]
     if words and not states:
         return []
-    found = service.store.recent(states=states, ids=wanted, apis=("v2",), limit=MOST_LISTED)
+    found = service.store.recent(states=states, ids=wanted, apis=[API], limit=MOST_LISTED)
     return [generation(job, service.settings) for job in found]
 
 
@@ -76,10 +77,10 @@ def output(
 
 
 def _job(generation_id: str, service: Parts) -> Job:
-    job = service.store.get(generation_id)
-    if job.api != "v2":
-        raise JobUnknown(f"{generation_id} is no generation; GET /v1/jobs/{generation_id} shows the job")
-    return job
+    found = service.store.recent(ids=[generation_id], apis=[API])
+    if not found:
+        raise JobUnknown(f"there is no generation {generation_id!r}; GET /v2/generations lists them")
+    return found[0]
 
 
 def _words(given: list[str]) -> list[str]:
