@@ -5,7 +5,6 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
@@ -14,7 +13,7 @@ import cv2
 import httpx
 import numpy as np
 import pytest
-import uvicorn
+from answering import answering
 from fastapi import FastAPI
 from pictures import placed, scene
 from serving import serving
@@ -51,24 +50,6 @@ def filled(settings: Settings, inputs: dict[str, Path]) -> Settings:
     return settings
 
 
-@contextmanager
-def served(app: FastAPI, *, workers: bool = True) -> Iterator[httpx.Client]:
-    """A server on a free port of this machine."""
-    lifespan = "on" if workers else "off"
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, lifespan=lifespan, log_config=None))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        while not server.started and thread.is_alive():
-            time.sleep(0.02)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as client:
-            yield client
-    finally:
-        server.should_exit = True
-        thread.join()
-
-
 # Without workers: jobs wait for ever.
 
 
@@ -82,7 +63,7 @@ def app(tmp_path, inputs) -> Iterator[FastAPI]:
 
 @pytest.fixture
 def waiting(app) -> Iterator[httpx.Client]:
-    with served(app, workers=False) as client:
+    with answering(app, lifespan="off") as client:
         yield client
 
 
@@ -232,7 +213,7 @@ def working(folder, inputs) -> FastAPI:
 
 @pytest.fixture(scope="module")
 def service(working) -> Iterator[httpx.Client]:
-    with served(working) as client:
+    with answering(working) as client:
         yield client
 
 
