@@ -66,6 +66,8 @@ def create_app(settings: Settings) -> FastAPI:
     tempfile.tempdir = str(settings.data_dir / "tmp")  # uploads on their way lie there, and count
     # MediaPipe loads Matplotlib, which lists the fonts it finds in the user's folders; this is for children, too.
     os.environ.setdefault("MPLCONFIGDIR", str(settings.data_dir / "cache" / "matplotlib"))
+    # Else glibc's malloc keeps a heap for each short-lived thread of a decoder: a worker grows by half in an hour.
+    os.environ.setdefault("MALLOC_ARENA_MAX", "2")
     store = JobStore(settings.database)
     sniffer = Sniffer(most_seconds=settings.max_seconds)
     intake = Intake(settings, store, sniffer)
