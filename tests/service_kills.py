@@ -139,6 +139,6 @@ def pictures(path: Path) -> np.ndarray:
 
 
 def alike(path: Path, right: np.ndarray) -> bool:
-    """Whether a video shows the same, but for what an encoder that is pressed for time does otherwise."""
+    """Whether a video shows the same, but for the little by which two encodings of one job may differ."""
     shown = pictures(path)
     return shown.shape == right.shape and float(cv2.absdiff(shown.ravel(), right.ravel()).mean()) < LEVELS
