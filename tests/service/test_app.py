@@ -1,3 +1,4 @@
+import errno
 import io
 import json
 import re
@@ -214,3 +215,13 @@ def test_two_servers_do_not_share_a_data_folder(tmp_path):
     settings = Settings(data_dir=tmp_path).prepared()
     with only_one(settings), pytest.raises(OptionError, match="another lipwright server"):
         only_one(settings)
+
+
+def test_a_disk_that_fills_while_a_file_comes_in(idle, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("shutil.copyfileobj", full)
+    answer = idle.post("/v1/files", files={"file": ("x.jpg", portrait.read_bytes())})
+    assert (answer.status_code, answer.json()["kind"]) == (507, "NoSpace")
+    assert not list((idle.app.state.parts.settings.data_dir / "uploads").iterdir())

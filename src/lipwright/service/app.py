@@ -1,5 +1,6 @@
 """The application: its parts, its routes, and how errors look."""
 
+import errno
 import logging
 import os
 import tempfile
@@ -95,6 +96,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(ValidationError, _invalid)
     app.add_exception_handler(HTTPException, _plain)
     app.add_exception_handler(DBAPIError, _database)
+    app.add_exception_handler(OSError, _system)
     app.add_exception_handler(Exception, _unexpected)
     return app
 
@@ -179,6 +181,12 @@ async def _database(request: Request, exc: Exception) -> JSONResponse:
     log.error("%s %s: the database fails", request.method, request.url.path, exc_info=exc)
     sentence = "the database does not answer; the server's log says more; try again later"
     return problem(request, 503, sentence, "database", {"Retry-After": RETRY_AFTER_S})
+
+
+async def _system(request: Request, exc: Any) -> JSONResponse:  # noqa: ANN401 - what it is registered for
+    if exc.errno in (errno.ENOSPC, errno.EDQUOT):  # while an upload came in
+        return problem(request, 507, "the disk is full; delete jobs, or free space", "NoSpace")
+    return await _unexpected(request, exc)
 
 
 async def _unexpected(request: Request, exc: Exception) -> JSONResponse:

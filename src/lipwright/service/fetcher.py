@@ -5,7 +5,7 @@ import threading
 from typing import Any
 
 from lipwright.errors import LipwrightError
-from lipwright.service.fetch import FetchLimits, download
+from lipwright.service.fetch import FetchLimit, FetchLimits, download
 from lipwright.service.intake import Intake
 from lipwright.service.jobs import Job, JobStore
 from lipwright.service.jobs.record import new_id
@@ -65,7 +65,8 @@ class Fetcher:
                     arrived[name] = self._one(str(url), job)
         except LipwrightError as exc:
             if not self._stop.is_set():
-                self._store.fail(job.id, lease, str(exc), "input", "fetching")
+                kind = "limit" if isinstance(exc, FetchLimit) else "input"
+                self._store.fail(job.id, lease, str(exc), kind, "fetching")
             self._drop(arrived)
             return
         except BaseException:

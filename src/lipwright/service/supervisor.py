@@ -18,6 +18,7 @@ from lipwright.service.worker import work
 LOOK_S = 0.5  # between two looks at a worker that lives
 QUICK_DEATH_S, PAUSE_S = 5.0, 2.0  # a worker that dies sooner is started again only after a pause
 PREVIEW_IDLE_S = 120.0
+KILLED = 9  # the signal that cannot be caught
 SPAWN = multiprocessing.get_context("spawn")
 
 log = logging.getLogger(__name__)
@@ -140,6 +141,6 @@ def _how(code: int | None) -> str:
     """How a process ended, for somebody who does not know of signals."""
     if code is not None and code < 0:
         name = signal.Signals(-code).name
-        hint = ", as happens when memory runs out" if name == "SIGKILL" else ""
+        hint = ", as happens when memory runs out" if -code == KILLED else ""
         return f"the worker was ended by {name}{hint}"
     return f"the worker ended with exit code {code}"
