@@ -51,6 +51,20 @@ def test_a_job_from_request_to_file(settings, queue, worker, inputs):
     assert not files(settings, "work", "tmp")
 
 
+def test_a_job_whose_code_is_anothers_leaves_that_ones_result_alone(settings, queue, worker, inputs):
+    request = {**inputs, "options": FAST, "place": "temp/x-r.mp4"}
+    old = queue.add(Job(api="easy", code="x", request=request))
+    queue.cancel(old.id)
+    new = queue.add(Job(api="easy", code="x", request=request))
+    worker.run(queue.claim("w"))
+    made = (settings.data_dir / "temp" / "x-r.mp4").stat()
+    assert queue.retry(old.id)
+    worker.run(queue.claim("w"))
+    assert queue.get(old.id).output == f"results/{old.id}/result.mp4"
+    assert queue.get(new.id).output == "temp/x-r.mp4"
+    assert (settings.data_dir / "temp" / "x-r.mp4").stat() == made
+
+
 def test_a_preview_is_a_picture(settings, queue, worker, inputs):
     queue.add(Job(kind="preview", request={**inputs, "seconds": 1.0}))
     job = queue.claim("w")

@@ -43,7 +43,7 @@ class JobStore:
     # Asking
 
     def add(self, job: Job, limit: int | None = None) -> Job:
-        """Put a job at the end of the queue. One of a finished job's code takes its place.
+        """Put a job at the end of the queue. One of a finished job's code takes its place, and its result's.
 
         Raises:
             QueueFull: `limit` jobs wait already.
@@ -54,7 +54,7 @@ class JobStore:
                 raise QueueFull(f"{limit} jobs wait already, which is all this service takes; try again later")
             if job.code is not None:
                 old = and_(jobs.c.code == job.code, jobs.c.state.in_(FINAL))
-                connection.execute(update(jobs).where(old).values(code=None))
+                connection.execute(update(jobs).where(old).values(code=None, output=""))
             try:
                 connection.execute(insert(jobs).values(row))
             except IntegrityError as exc:
