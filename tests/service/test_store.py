@@ -178,8 +178,25 @@ def test_removing(store):
         store.get(job.id)
 
 
+def test_an_avatar_is_kept_with_its_job_or_not_at_all(store):
+    job = Job(kind="avatar", avatar="a")
+    avatar = Avatar(id="a", footage="avatars/a/footage.mp4", job=job.id)
+    with pytest.raises(QueueFull):
+        store.add(job, 0, avatar)
+    assert store.avatars() == []
+    store.add(job, 1, avatar)
+    store.cancel(job.id)
+    assert not store.remove(job.id)  # else nobody would know any more whether the avatar is ready
+    assert store.expired(time.time() + 1) == []
+    assert store.remove_avatar("a")
+    assert [each.id for each in store.expired(time.time() + 1)] == [job.id]
+    assert store.remove(job.id)
+
+
 def test_an_avatar_in_use_stays(store):
-    avatar = store.add_avatar(Avatar(name="Ada", footage="avatars/x/footage.mp4", facts={"width": 2}, job="j"))
+    made = Job(kind="avatar")
+    avatar = Avatar(name="Ada", footage="avatars/x/footage.mp4", facts={"width": 2}, job=made.id)
+    store.add(made, avatar=avatar)
     assert store.avatar(avatar.id) == avatar
     assert store.avatars() == [avatar]
     job = store.add(Job(avatar=avatar.id))

@@ -90,8 +90,8 @@ class Intake:
         self.facts(path)
         return path.relative_to(self._root).as_posix()
 
-    def add(self, job: Job) -> Job:
-        """Put a job into the queue, where there is room for it and for its result.
+    def add(self, job: Job, avatar: Avatar | None = None) -> Job:
+        """Put a job into the queue, where there is room for it and for its result, and keep the avatar it makes.
 
         Raises:
             QueueFull, CodeInUse: see `JobStore.add`.
@@ -103,7 +103,7 @@ class Intake:
             path = self._root / str(job.request.get(name))
             if path.parent.name == "uploads" and path.is_file() and time.time() - path.stat().st_mtime > again:
                 os.utime(path)  # it is in use: the time it is kept begins anew
-        return self._store.add(job, self._settings.queue_length)
+        return self._store.add(job, self._settings.queue_length, avatar)
 
     def job(self, asked: JobRequest, api: str = "v1", request_id: str = "", **more: Any) -> Job:  # noqa: ANN401 - JSON
         """Accept a job.
@@ -149,20 +149,21 @@ class Intake:
         facts = self.facts(source)
         if facts["kind"] == "sound":
             raise OptionError("an avatar is made of a video or photo, this file holds sound only")
-        avatar_id = new_id()
+        self.check_room()
+        avatar_id, name = new_id(), asked.name or source.stem
         footage = f"avatars/{avatar_id}/footage{source.suffix}"
-        (self._root / footage).parent.mkdir()
-        shutil.copyfile(source, self._root / footage)
-        name = asked.name or source.stem
         request = {"video": footage, "options": options, "name": name}
         job = Job(kind="avatar", avatar=avatar_id, request_id=request_id, request=request)
+        made = Avatar(id=avatar_id, name=name, footage=footage, facts=facts, job=job.id)
+        made = replace(made, engine=asked.engine, person=asked.person)
         try:
-            self.add(job)
+            (self._root / footage).parent.mkdir()
+            shutil.copyfile(source, self._root / footage)
+            self.add(job, made)
         except BaseException:
             discard(self._root / "avatars" / avatar_id)
             raise
-        kept = Avatar(id=avatar_id, name=name, footage=footage, facts=facts, job=job.id)
-        return self._store.add_avatar(replace(kept, engine=asked.engine, person=asked.person))
+        return made
 
     def check_room(self) -> None:
         """Refuse what would fill the disk.
