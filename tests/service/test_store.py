@@ -41,10 +41,11 @@ def test_a_code_is_free_again_once_its_job_has_ended(store):
     old = store.add(Job(code="1234"))
     with pytest.raises(CodeInUse, match="1234"):
         store.add(Job(code="1234"))
-    store.cancel(old.id)
+    store.claim("w")
+    store.finish(old.id, "w", "temp/1234-r.mp4", {})
     new = store.add(Job(code="1234"))
     assert store.by_code("1234").id == new.id
-    assert store.get(old.id).code is None
+    assert (store.get(old.id).code, store.get(old.id).output) == (None, "")  # the file will be the new job's
 
 
 def test_only_the_lease_holder_speaks_for_a_job(store):
@@ -112,6 +113,7 @@ def test_downloads(store):
     assert store.claim("w") is None
     assert store.claim_fetch("f").id == job.id
     assert store.claim_fetch("f2") is None
+    assert store.claim_fetch("f").id == job.id  # an error came between
     assert store.fetched(job.id, "f", {"video": "a", "audio": "b"})
     assert store.claim("w").request["video"] == "a"
 
@@ -132,12 +134,26 @@ def test_messages_are_due_when_a_job_ends_and_taken_once(store):
     [due] = store.due_webhooks()
     assert (due.job.id, due.attempts) == (job.id, 0)
     assert store.due_webhooks() == []
-    store.webhook_failed(job.id, "no answer", time.time() - 1)
+    store.webhook_failed(due, "no answer", time.time() - 1)
     [again] = store.due_webhooks()
     assert (again.attempts, again.event_id) == (1, due.event_id)
-    store.webhook_sent(job.id)
-    store.webhook_failed(job.id, "never mind", None)
+    store.webhook_sent(due)
+    store.webhook_failed(due, "never mind", None)
     assert store.due_webhooks() == []
+
+
+def test_news_of_a_message_say_nothing_of_the_jobs_next_ending(store):
+    job = store.add(Job(webhook="http://x/"))
+    store.cancel(job.id)
+    [first] = store.due_webhooks()
+    store.retry(job.id)
+    store.webhook_failed(first, "no answer", time.time() - 1)
+    assert store.due_webhooks() == []  # it runs again; there is nothing to tell yet
+    time.sleep(0.01)
+    store.cancel(job.id)
+    store.webhook_sent(first)
+    [second] = store.due_webhooks()
+    assert (second.attempts, second.event_id != first.event_id) == (0, True)
 
 
 def test_listing_goes_backwards_page_by_page(store):

@@ -3,10 +3,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from lipwright.errors import NoFaceError, OutputError
 from lipwright.media import open_clip
-from lipwright.service import tasks
+from lipwright.service import supervisor, tasks
 from lipwright.service.jobs import Job, JobStore
 from lipwright.service.publish import publish
 from lipwright.service.supervisor import Supervisor
@@ -48,6 +49,20 @@ def test_a_job_from_request_to_file(settings, queue, worker, inputs):
     assert done.result["bytes"] == (settings.data_dir / done.output).stat().st_size
     assert done.result["duration"] == pytest.approx(7.2)
     assert not files(settings, "work", "tmp")
+
+
+def test_a_job_whose_code_is_anothers_leaves_that_ones_result_alone(settings, queue, worker, inputs):
+    request = {**inputs, "options": FAST, "place": "temp/x-r.mp4"}
+    old = queue.add(Job(api="easy", code="x", request=request))
+    queue.cancel(old.id)
+    new = queue.add(Job(api="easy", code="x", request=request))
+    worker.run(queue.claim("w"))
+    made = (settings.data_dir / "temp" / "x-r.mp4").stat()
+    assert queue.retry(old.id)
+    worker.run(queue.claim("w"))
+    assert queue.get(old.id).output == f"results/{old.id}/result.mp4"
+    assert queue.get(new.id).output == "temp/x-r.mp4"
+    assert (settings.data_dir / "temp" / "x-r.mp4").stat() == made
 
 
 def test_a_preview_is_a_picture(settings, queue, worker, inputs):
@@ -244,3 +259,42 @@ def test_publishing_onto_a_folder_is_told(tmp_path):
     (Path(place) / "in the way").touch()
     with pytest.raises(OutputError, match="cannot be kept"):
         publish(made, place)
+
+
+def test_a_dead_workers_job_is_taken_back_once_the_database_answers(settings, queue, monkeypatch):
+    """The database is away while a worker dies: what it had must not stay `running` under a lease nobody holds."""
+    monkeypatch.setattr(supervisor, "PAUSE_S", 0.05)
+    job = queue.add(Job(request={"video": "uploads/none.mp4", "audio": "uploads/none.wav"}))
+    watched = Supervisor(queue, settings)
+    queue.claim("w")
+    asked = []
+
+    def away(*given):
+        asked.append(given)
+        if len(asked) < 4:
+            raise OperationalError("SELECT", {}, Exception("server closed the connection"))
+        return False
+
+    monkeypatch.setattr(queue, "stalled", away)
+    assert not watched._stalled("w")
+    taken = queue.crashed
+    monkeypatch.setattr(queue, "crashed", lambda *given: away() or taken(*given))
+    watched._take_back("w", "died")
+    assert len(asked) == 4
+    assert (queue.get(job.id).state, queue.get(job.id).crashes) == ("queued", 1)
+
+
+def test_the_place_for_previews_outlives_a_database_that_is_away(settings, queue, monkeypatch):
+    watched, asked = Supervisor(queue, settings), []
+
+    def waiting(_kinds):
+        asked.append(time.monotonic())
+        if len(asked) == 1:
+            raise OperationalError("SELECT", {}, Exception("gone"))
+        watched._stop.set()
+        return False
+
+    monkeypatch.setattr(queue, "waiting", waiting)
+    monkeypatch.setattr(supervisor, "PAUSE_S", 0.05)
+    watched._keep(watched.slots[-1])
+    assert len(asked) == 2

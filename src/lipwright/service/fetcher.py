@@ -4,6 +4,8 @@ import logging
 import threading
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from lipwright.errors import LipwrightError
 from lipwright.service.fetch import FetchLimit, FetchLimits, download
 from lipwright.service.intake import Intake
@@ -69,6 +71,9 @@ class Fetcher:
                 self._store.fail(job.id, lease, str(exc), kind, "fetching")
             self._drop(arrived)
             return
+        except SQLAlchemyError:  # the job is this lease's as before, and begins anew
+            self._drop(arrived)
+            raise
         except BaseException:
             self._store.fail(
                 job.id, lease, "the download met an unexpected error; the log says more", "unexpected", "fetching"

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from lipwright.service.jobs import JobStore
 from lipwright.service.jobs.record import KINDS, new_id
 from lipwright.service.settings import Settings
@@ -85,12 +87,12 @@ class Supervisor:
     def _keep(self, slot: Slot) -> None:
         """Have a worker in that place until the service stops; the body of a thread."""
         while not self._stop.is_set():
-            if slot.lazy and not self.store.waiting(slot.kinds):
-                self._stop.wait(LOOK_S)
-                continue
-            begun, lease = time.monotonic(), new_id()
+            begun = time.monotonic()
             try:
-                self._watch(slot, lease)
+                if slot.lazy and not self.store.waiting(slot.kinds):
+                    self._stop.wait(LOOK_S)
+                    continue
+                self._watch(slot, new_id())
             except Exception:  # the database may be away for a while; the place must not stay empty for that
                 log.exception("worker for %s: not watched any more", slot.device)
             finally:
@@ -111,7 +113,7 @@ class Supervisor:
             while process.is_alive() and not self._stop.is_set():
                 wait([process.sentinel], LOOK_S)
                 slot.ready = slot.ready or _received(inbox)
-                if self.store.stalled(lease, self.settings.stall_seconds):
+                if self._stalled(lease):
                     reason = f"the worker told nothing for {self.settings.stall_seconds:g} seconds and was stopped"
                     break
         finally:
@@ -123,10 +125,29 @@ class Supervisor:
         if process.exitcode or reason:
             slot.crashes += 1
             log.error("worker for %s: %s", slot.device, reason or _how(process.exitcode))
-        job = self.store.crashed(lease, reason or _how(process.exitcode))
-        if job is not None:
-            log.warning("job %s: %s", job.id, job.error or "queued again")
+        self._take_back(lease, reason or _how(process.exitcode))
         process.close()
+
+    def _stalled(self, lease: str) -> bool:
+        """Whether the worker is to be stopped; not because the database cannot be asked right now."""
+        try:
+            return self.store.stalled(lease, self.settings.stall_seconds)
+        except SQLAlchemyError as exc:
+            log.warning("the database does not answer: %s", exc)
+            return False
+
+    def _take_back(self, lease: str, reason: str) -> None:
+        """Take its job from a worker that is dead. Nobody else would: it is tried until the database answers."""
+        while not self._stop.is_set():  # the next start takes back all there is
+            try:
+                job = self.store.crashed(lease, reason)
+            except SQLAlchemyError:
+                log.exception("a dead worker's job is not taken back yet")
+                self._stop.wait(PAUSE_S)
+                continue
+            if job is not None:
+                log.warning("job %s: %s", job.id, job.error or "queued again")
+            return
 
 
 def _received(inbox: Any) -> bool:  # noqa: ANN401 - pipes have another class on Windows

@@ -68,7 +68,9 @@ class _Task:
 
 
 def _dub(task: _Task) -> Made:
-    place = task.job.request.get("place") or f"results/{task.job.id}/result.mp4"
+    place = f"results/{task.job.id}/result.mp4"
+    if task.job.code is not None:  # else the code is another job's by now, and what is named by it, too
+        place = task.job.request.get("place", place)
     file = task.scratch / "result.mp4"
     report = dub(task.input("video"), task.input("audio"), file, options=task.options, progress=_limited(task))
     facts = report.as_dict()

@@ -53,10 +53,10 @@ class Outbox(Protocol):
         """Messages whose time has come; nobody else is given them for a while."""
         ...
 
-    def webhook_sent(self, job_id: str) -> None:
+    def webhook_sent(self, message: Webhook) -> None:
         """Say that a message has arrived."""
 
-    def webhook_failed(self, job_id: str, error: str, next_at: float | None) -> None:
+    def webhook_failed(self, message: Webhook, error: str, next_at: float | None) -> None:
         """Say that it has not, and when to try again; None: never."""
 
 
@@ -171,10 +171,10 @@ class WebhookSender:
             self._failed(message, FetchError(f"unexpected {type(exc).__name__}; the server's log says more"))
         else:
             log.info("webhook of job %s delivered", job.id)
-            self._outbox.webhook_sent(job.id)
+            self._outbox.webhook_sent(message)
 
     def _failed(self, message: Webhook, error: FetchError) -> None:
         again = next_attempt(message.attempts + 1, error, time.time())
         told = "given up" if again is None else f"next attempt in {again - time.time():.0f} s"
         log.warning("webhook of job %s failed: %s; %s", message.job.id, error, told)
-        self._outbox.webhook_failed(message.job.id, str(error), again)
+        self._outbox.webhook_failed(message, str(error), again)

@@ -43,7 +43,7 @@ class JobStore:
     # Asking
 
     def add(self, job: Job, limit: int | None = None) -> Job:
-        """Put a job at the end of the queue. One of a finished job's code takes its place.
+        """Put a job at the end of the queue. One of a finished job's code takes its place, and its result's.
 
         Raises:
             QueueFull: `limit` jobs wait already.
@@ -54,7 +54,7 @@ class JobStore:
                 raise QueueFull(f"{limit} jobs wait already, which is all this service takes; try again later")
             if job.code is not None:
                 old = and_(jobs.c.code == job.code, jobs.c.state.in_(FINAL))
-                connection.execute(update(jobs).where(old).values(code=None))
+                connection.execute(update(jobs).where(old).values(code=None, output=""))
             try:
                 connection.execute(insert(jobs).values(row))
             except IntegrityError as exc:
@@ -213,8 +213,12 @@ class JobStore:
         return self._take(and_(jobs.c.state == "queued", jobs.c.kind.in_(kinds)), values)
 
     def claim_fetch(self, lease: str) -> Job | None:
-        """A job whose inputs are to be downloaded, now under this lease; None where there is none."""
-        wanted = and_(jobs.c.state == "fetching", jobs.c.lease.is_(None))
+        """A job whose inputs are to be downloaded, now under this lease; None where there is none.
+
+        What this lease has already counts, too: it asks only when it is done, so that job was left by an error.
+        """
+        free = or_(jobs.c.lease.is_(None), jobs.c.lease == lease)
+        wanted = and_(jobs.c.state == "fetching", free)
         return self._take(wanted, {"lease": lease, "stage": "fetch", "updated": time.time()})
 
     def fetched(self, job_id: str, lease: str, request: dict[str, Any]) -> bool:
@@ -288,15 +292,15 @@ class JobStore:
             connection.execute(taken.values(webhook_due=now + WEBHOOK_LEASE_S))
         return [Webhook(job=_job(row), attempts=row.webhook_attempts) for row in rows]
 
-    def webhook_sent(self, job_id: str) -> None:
-        """Say that a message has arrived."""
-        self._change(jobs.c.id == job_id, {"webhook_due": None, "webhook_error": ""})
+    def webhook_sent(self, message: Webhook) -> None:
+        """Say that a message has arrived. It says nothing of a later ending of the same job, which has its own."""
+        self._change(_about(message), {"webhook_due": None, "webhook_error": ""})
 
-    def webhook_failed(self, job_id: str, error: str, next_at: float | None) -> None:
+    def webhook_failed(self, message: Webhook, error: str, next_at: float | None) -> None:
         """Say that a message has not arrived, and when to try again; None: never."""
         attempts = jobs.c.webhook_attempts + 1
         values = {"webhook_due": next_at, "webhook_error": error, "webhook_attempts": attempts}
-        self._change(jobs.c.id == job_id, values)
+        self._change(_about(message), values)
 
     # Avatars
 
@@ -376,6 +380,11 @@ def _job(row: Row[Any]) -> Job:
 
 def _held(job_id: str, lease: str, state: str = "running") -> ColumnElement[bool]:
     return and_(jobs.c.id == job_id, jobs.c.lease == lease, jobs.c.state == state)
+
+
+def _about(message: Webhook) -> ColumnElement[bool]:
+    """The job, as long as it has not been tried again since."""
+    return and_(jobs.c.id == message.job.id, jobs.c.finished == message.job.finished)
 
 
 def _waiting() -> dict[str, Any]:
