@@ -153,7 +153,9 @@ class CodedDrive:
         offsets = np.empty((len(frames), *basis.shape[1:]), np.float32)
         for first in range(0, len(frames), FRAMES_AT_ONCE):  # the steps between need several times the room
             part = slice(first, first + FRAMES_AT_ONCE)
-            offsets[part] = lips_apart(lips_shut(jaw_stops(np.tensordot(weights[part], basis, 1)), shut[part]))
+            # Not BLAS: how it rounds a row can depend on how many others there are.
+            moved = np.einsum("ik,kpc->ipc", weights[part], basis)
+            offsets[part] = lips_apart(lips_shut(jaw_stops(moved), shut[part]))
         return MouthDrive(offsets)
 
 
