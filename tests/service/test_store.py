@@ -5,6 +5,7 @@ import pytest
 
 from lipwright.errors import OptionError
 from lipwright.service.jobs import Avatar, CodeInUse, Job, JobStore, JobUnknown, QueueFull
+from lipwright.service.jobs.tables import jobs
 
 
 def test_jobs_are_served_in_the_order_of_arrival_but_previews_first(store):
@@ -87,6 +88,18 @@ def test_cancelling(store):
     assert not store.finish(runs.id, "w", "x", {})  # who cancelled gets no result after all
     assert store.cancelled(runs.id, "w")
     assert store.cancel(runs.id).state == "cancelled"
+
+
+def test_cancelling_a_job_that_is_put_back_at_that_moment(store):
+    job = store.add(Job())
+    store.claim("w")
+    thread = threading.Thread(target=store.cancel, args=(job.id,))
+    with store.database.write() as connection:  # as after a crash
+        connection.execute(jobs.update().where(jobs.c.id == job.id).values(state="queued", lease=None))
+        thread.start()
+        time.sleep(0.3)
+    thread.join()
+    assert store.get(job.id).state == "cancelled"
 
 
 def test_a_cancelled_job_whose_worker_dies_is_not_tried_again(store):

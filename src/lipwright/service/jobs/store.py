@@ -169,10 +169,12 @@ class JobStore:
             JobUnknown: there is no such job.
         """
         mine = jobs.c.id == job_id
-        with self.database.write() as connection:
-            waits = and_(mine, jobs.c.state.in_(WAITING))
-            if not connection.execute(update(jobs).where(waits).values(_ended("cancelled"))).rowcount:
-                connection.execute(update(jobs).where(mine, jobs.c.state == "running").values(cancel=True))
+        with self.database.write() as connection:  # locked first: it may be going from one state to another just now
+            state = connection.execute(select(jobs.c.state).where(mine).with_for_update()).scalar()
+            if state in WAITING:
+                connection.execute(update(jobs).where(mine).values(_ended("cancelled")))
+            elif state == "running":
+                connection.execute(update(jobs).where(mine).values(cancel=True))
         return self.get(job_id)
 
     def retry(self, job_id: str) -> bool:
