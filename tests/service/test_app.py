@@ -1,8 +1,10 @@
 import errno
 import io
 import json
+import os
 import re
 import time
+from pathlib import Path
 
 import av
 import pytest
@@ -195,6 +197,21 @@ def test_a_full_disk_is_507(idle):
     assert answer.status_code == 507
     parts.intake._settings = parts.settings.model_copy(update={"least_free_bytes": 10**18})
     assert idle.get("/ready").status_code == 503
+
+
+def test_what_the_folder_holds_is_counted_while_it_changes(idle, monkeypatch):
+    parts, listed = idle.app.state.parts, os.scandir
+    root = parts.settings.data_dir
+    (root / "work" / "gone").mkdir()
+    (root / "work" / "clip.mp4").write_bytes(b"x" * 1000)
+
+    def scandir(path):
+        if Path(path).name == "gone":  # the job has ended between two looks
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert parts.intake.usage() >= 1000
 
 
 @pytest.mark.parametrize("step", ["copyfile", "add"])

@@ -182,7 +182,8 @@ class Intake:
         """Bytes in the data folder, a few seconds old at most."""
         at, used = self._usage
         if time.monotonic() - at >= USAGE_S:
-            used = sum(size_of(path) for path in self._root.rglob("*"))
+            # Not `rglob`, which stumbles over folders that go while it looks, as those of running jobs do.
+            used = sum(size_of(Path(folder, name)) for folder, _, names in os.walk(self._root) for name in names)
             self._usage = time.monotonic(), used
         return used
 
@@ -197,7 +198,7 @@ class Intake:
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a file; 0 for a folder, and for what is gone by now."""
+    """Bytes of a file; 0 for a link to a folder, and for what is gone by now."""
     try:
         return 0 if path.is_dir() else path.stat().st_size
     except OSError:
