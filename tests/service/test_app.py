@@ -1,12 +1,16 @@
+import asyncio
 import errno
 import io
 import json
 import os
 import re
+import shutil
+import threading
 import time
 from pathlib import Path
 
 import av
+import httpx
 import pytest
 from fastapi.testclient import TestClient
 
@@ -212,6 +216,30 @@ def test_what_the_folder_holds_is_counted_while_it_changes(idle, monkeypatch):
 
     monkeypatch.setattr(os, "scandir", scandir)
     assert parts.intake.usage() >= 1000
+
+
+def test_files_that_take_long_do_not_hold_up_the_rest(idle, monkeypatch):
+    """A hundred files that decoders hang on, and the service still answers."""
+    app, over = idle.app, threading.Event()
+    monkeypatch.setattr(app.state.parts.intake, "facts", lambda _: over.wait(30))
+    asked = {"video_url": "a.jpg", "audio_url": "a.jpg"}
+    shutil.copyfile(portrait, app.state.parts.settings.data_dir / "temp" / "a.jpg")
+
+    async def run():
+        way = httpx.ASGITransport(app, client=("127.0.0.1", 50000))
+        async with httpx.AsyncClient(transport=way, base_url=BASE) as client:
+            calls = [client.post("/easy/submit", json=asked | {"code": str(number)}) for number in range(60)]
+            calls += [client.post("/v1/files", files={"file": ("a.wav", b"x" * 100)}) for _ in range(40)]
+            waiting = [asyncio.create_task(call) for call in calls]
+            try:
+                await asyncio.sleep(1)
+                async with asyncio.timeout(5):
+                    return [await client.get(path) for path in ("/health", "/easy/query?code=1")]
+            finally:
+                over.set()
+                await asyncio.gather(*waiting, return_exceptions=True)
+
+    assert [answer.status_code for answer in asyncio.run(run())] == [200, 200]
 
 
 @pytest.mark.parametrize("step", ["copyfile", "add"])

@@ -16,7 +16,7 @@ router = APIRouter(prefix="/v1/avatars", tags=["avatars"], responses=problems(40
 async def make(request: Request, service: Service) -> AvatarView:
     """Keep a person's footage and analyse it, so that jobs on it begin at once."""
     async with read_body(request, AvatarRequest, "video") as asked:
-        avatar = await run_in_threadpool(service.intake.avatar, asked, asked_by())
+        avatar = await service.at_length(service.intake.avatar, asked, asked_by())
     return await run_in_threadpool(avatar_view, avatar, service.store)
 
 

@@ -1,14 +1,15 @@
 """What routes share: the parts of the application, and bodies that are JSON or a form with files."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar, cast
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Annotated, Any, ParamSpec, TypeVar, cast
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 from pydantic import BaseModel
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from lipwright.errors import OptionError
@@ -22,7 +23,10 @@ from lipwright.service.sniff import Sniffer
 from lipwright.service.supervisor import Supervisor
 
 Asked = TypeVar("Asked", bound=BaseModel)
+Given = ParamSpec("Given")
+Got = TypeVar("Got")
 MOST_FIELDS = 40  # of a form
+LONG_AT_ONCE = 20  # requests whose files are copied or looked into; further ones wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,14 @@ class Parts:
     intake: Intake
     sniffer: Sniffer
     supervisor: Supervisor
+    _long: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(LONG_AT_ONCE))
+
+    async def at_length(self, function: Callable[Given, Got], *args: Given.args, **kwargs: Given.kwargs) -> Got:
+        """Call what may take long in a thread other than those that all requests share.
+
+        Files that take a minute each would occupy all of these, and even `/health` would not be answered.
+        """
+        return await to_thread.run_sync(partial(function, *args, **kwargs), limiter=self._long)
 
 
 def parts_of(request: Request) -> Parts:
@@ -114,8 +126,8 @@ async def _read(request: Request, model: type[Asked], files: tuple[str, ...], ke
             if isinstance(value, UploadFile):
                 if name not in files:
                     raise OptionError(f"field {name!r} is no file; files go into {', '.join(files)}")
-                keep = parts_of(request).intake.keep_file
-                asked[name], _ = await run_in_threadpool(keep, value.file, value.filename or "")
+                parts = parts_of(request)
+                asked[name], _ = await parts.at_length(parts.intake.keep_file, value.file, value.filename or "")
                 kept.append(asked[name])
             elif value != "":
                 asked[name] = _parsed(name, value)

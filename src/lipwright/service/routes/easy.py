@@ -71,11 +71,15 @@ async def raw_body(request: Request) -> bytes:
     response_model=Answer,
     openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": BODY}}}},
 )
-def submit(service: Service, body: Annotated[bytes, Depends(raw_body)]) -> EasyResponse:
+async def submit(service: Service, body: Annotated[bytes, Depends(raw_body)]) -> EasyResponse:
     """Ask for a job; it waits until its turn comes.
 
     The same request under the same code may be sent again. The code of a job that has ended may be used again.
     """
+    return await service.at_length(_submitted, service, body)
+
+
+def _submitted(service: Parts, body: bytes) -> EasyResponse:
     try:
         asked = easy.read_submitted(body)
         _accept(service, asked)

@@ -35,7 +35,8 @@ class FacesView(BaseModel):
 
 
 @router.post("/faces")
-def look(asked: FacesRequest, service: Service) -> FacesView:
+async def look(asked: FacesRequest, service: Service) -> FacesView:
     """Look at some frames of a video or photo, and show the one with the most faces."""
-    seen = service.sniffer.run(faces_told, confined(service.settings.data_dir, asked.path))
+    path = confined(service.settings.data_dir, asked.path)
+    seen = await service.at_length(service.sniffer.run, faces_told, path)
     return FacesView.model_validate(seen)

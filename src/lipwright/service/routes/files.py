@@ -11,7 +11,9 @@ router = APIRouter(prefix="/v1", tags=["files"], responses=problems(401, 413, 41
 
 
 @router.post("/files", status_code=201)
-def upload(file: Annotated[UploadFile, File(description="A video, photo or sound.")], service: Service) -> FileView:
+async def upload(
+    file: Annotated[UploadFile, File(description="A video, photo or sound.")], service: Service
+) -> FileView:
     """Upload a file. It is looked into, and kept for as long as the service is set to."""
-    path, facts = service.intake.keep_file(file.file, file.filename or "")
+    path, facts = await service.at_length(service.intake.keep_file, file.file, file.filename or "")
     return FileView(path=path, bytes=(service.settings.data_dir / path).stat().st_size, **facts)

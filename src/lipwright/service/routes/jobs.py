@@ -39,7 +39,7 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=problems(401, 404
 async def submit(request: Request, service: Service) -> JobView:
     """Ask for a job: `video` (or `avatar`) and `audio` are uploaded files, addresses, or paths in the data folder."""
     async with read_body(request, JobRequest, "video", "audio") as asked:
-        job = await run_in_threadpool(service.intake.job, asked, request_id=asked_by())
+        job = await service.at_length(service.intake.job, asked, request_id=asked_by())
     return await run_in_threadpool(_view, service, job)
 
 

@@ -33,12 +33,12 @@ links = APIRouter(prefix="/v2", tags=["generations"], responses=problems(409, 41
 
 
 @router.post("/generate", status_code=201, responses=problems(413, 429, 507))
-def generate(asked: GenerationRequest, request: Request, service: Service) -> Generation:
+async def generate(asked: GenerationRequest, request: Request, service: Service) -> Generation:
     """Ask for a generation. A `url` may also be a path in the data folder, as `POST /v1/files` gives it."""
     wanted, notes = job_request(asked, service.settings)
     kept = asked.model_dump(include={"model", "input", "options", "outputFileName"}, exclude_none=True)
     kept["base"] = str(request.base_url)
-    job = service.intake.job(wanted, API, asked_by(), generation=kept, notes=notes)
+    job = await service.at_length(service.intake.job, wanted, API, asked_by(), generation=kept, notes=notes)
     return generation(job, service.settings)
 
 
