@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from lipwright.avatar.store import AvatarStore
@@ -14,6 +15,8 @@ from lipwright.service.settings import Settings
 
 ROUND_S = 60.0
 STRAY_S = 24 * 3600.0  # a scratch file so old belongs to nobody
+STRAYS_EVERY_S = 3600.0  # between two looks for what lost its record
+MOST_AVATARS = 100_000  # whose analyses are told from those of other footage
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +32,7 @@ class Housekeeper:
     def __init__(self, store: JobStore, settings: Settings) -> None:
         self._store, self._settings = store, settings
         self._stop = threading.Event()
+        self._looked = -STRAYS_EVERY_S
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self) -> None:
@@ -47,9 +51,24 @@ class Housekeeper:
             remove_job(self._store, self._settings, job)
             log.info("job %s: removed, its time is over", job.id)
         active = self._store.active()
-        self._sweep("uploads", kept, {str(job.request.get(name)) for job in active for name in ("video", "audio")})
-        for name in ("work", "tmp"):
-            self._sweep(name, time.time() - STRAY_S, {f"{name}/{job.id}" for job in active})
+        inputs = {str(job.request.get(name)) for job in active for name in ("video", "audio")}
+        self._sweep("uploads", kept, inputs, lambda path: f"uploads/{path.name}")
+        for folder in ("work", "tmp"):
+            self._sweep(folder, time.time() - STRAY_S, {job.id for job in active}, lambda path: path.name)
+        if time.monotonic() - self._looked >= STRAYS_EVERY_S:
+            self._strays(kept)
+            self._looked = time.monotonic()
+
+    def _strays(self, kept: float) -> None:
+        """Remove files that a killed server left without a record, and analyses that no job has used for long.
+
+        Avatars' footage is kept for good, so what looks like a stray of it may be another database's.
+        """
+        jobs = self._store.names()
+        made = self._store.recent(kinds=["avatar"], limit=MOST_AVATARS)
+        keys = {str(job.result.get("avatar_key")) for job in made}
+        for folder, known in (("results", jobs), ("logs/jobs", jobs), ("cache/avatars", keys)):
+            self._sweep(folder, kept, known, lambda path: path.name.partition(".")[0])
 
     def _run(self) -> None:
         while not self._stop.wait(ROUND_S):
@@ -58,9 +77,11 @@ class Housekeeper:
             except Exception:
                 log.exception("cleaning up: tried again")
 
-    def _sweep(self, folder: str, before: float, used: set[str]) -> None:
-        for path in (self._settings.data_dir / folder).iterdir():
-            if f"{folder}/{path.name}" not in used and _older(path, before):
+    def _sweep(self, folder: str, before: float, used: Collection[str], name: Callable[[Path], str]) -> None:
+        """Remove what is older and not in use; `name` is what `used` calls a file."""
+        here = self._settings.data_dir / folder
+        for path in here.iterdir() if here.is_dir() else ():
+            if name(path) not in used and _older(path, before):
                 discard(path)
 
 

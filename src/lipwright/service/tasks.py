@@ -1,6 +1,8 @@
 """What a worker does for each kind of job: the request as options of the library, and its result as facts."""
 
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -73,6 +75,8 @@ def _dub(task: _Task) -> Made:
         place = task.job.request.get("place", place)
     file = task.scratch / "result.mp4"
     report = dub(task.input("video"), task.input("audio"), file, options=task.options, progress=_limited(task))
+    with suppress(OSError):  # it is in use: the time it is kept begins anew
+        os.utime(task.settings.data_dir / "cache" / "avatars" / f"{report.avatar_key}.npz")
     facts = report.as_dict()
     facts = {name: value for name, value in facts.items() if name not in ("output", "mask_video")}
     facts |= {"duration": float(report.frames / report.fps), "bytes": file.stat().st_size, "type": "video/mp4"}

@@ -157,6 +157,11 @@ class JobStore:
         with self.database.read() as connection:
             return [_job(row) for row in connection.execute(select(*_COLUMNS).where(ended))]
 
+    def names(self) -> set[str]:
+        """Names of all jobs."""
+        with self.database.read() as connection:
+            return set(connection.execute(select(jobs.c.id)).scalars())
+
     def active(self) -> list[Job]:
         """Jobs that have not ended."""
         with self.database.read() as connection:
