@@ -68,4 +68,4 @@ def test_analyses_of_footage_nobody_uses_go_after_a_while(settings, queue, put):
     ]
     go = [put("cache/avatars/unused.npz", 8), put("cache/avatars/.unused-0a.1.2.partial.part", 8)]
     Housekeeper(queue, settings).tidy()
-    assert [path.exists() for path in stay + go] == [True] * 3 + [False] * 2
+    assert [path.exists() for path in stay + go] == [True] * 4 + [False] * 2

@@ -67,6 +67,8 @@ class Housekeeper:
         jobs = self._store.names()
         made = self._store.recent(kinds=["avatar"], limit=MOST_AVATARS)
         keys = {str(job.result.get("avatar_key")) for job in made}
+        tuned = (self._settings.data_dir / "cache" / "avatars").glob("*.tuning.json")
+        keys |= {path.name.partition(".")[0] for path in tuned}  # somebody took pains over these
         for folder, known in (("results", jobs), ("logs/jobs", jobs), ("cache/avatars", keys)):
             self._sweep(folder, kept, known, lambda path: path.name.partition(".")[0])
 
