@@ -61,11 +61,8 @@ def test_analyses_of_footage_nobody_uses_go_after_a_while(settings, queue, put):
     queue.add(job, avatar=Avatar(id="kept", job=job.id))
     queue.claim("w")
     queue.finish(job.id, "w", "", {"avatar_key": "key"})
-    stay = [
-        put("cache/avatars/key.npz", 99),
-        put("cache/avatars/key.tuning.json", 99),
-        put("cache/avatars/used.npz", 6),
-    ]
+    names = {"key.npz": 99, "used.npz": 6, "tuned.npz": 99, "tuned.tuning.json": 99}
+    stay = [put(f"cache/avatars/{name}", days) for name, days in names.items()]
     go = [put("cache/avatars/unused.npz", 8), put("cache/avatars/.unused-0a.1.2.partial.part", 8)]
     Housekeeper(queue, settings).tidy()
     assert [path.exists() for path in stay + go] == [True] * 4 + [False] * 2
