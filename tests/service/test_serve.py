@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lipwright.cli.main import app
+from lipwright.service.jobs import JobStore
 
 
 @pytest.fixture
@@ -57,6 +58,16 @@ def test_a_port_that_is_taken(run):
         answer = run("serve", "--port", str(taken.getsockname()[1]))
     assert answer.exit_code == 2
     assert "cannot be listened on" in answer.output
+
+
+def test_a_database_that_another_server_uses(run, postgres):
+    first = JobStore(postgres)
+    first.database.hold()
+    answer = run("serve", "--database-url", postgres)
+    first.close()
+    assert answer.exit_code == 2
+    assert "another lipwright server uses this database" in " ".join(answer.output.split())
+    assert "Traceback" not in answer.output
 
 
 def test_without_the_extra_it_says_what_to_install(tmp_path):

@@ -269,8 +269,20 @@ def test_a_database_that_does_not_open_is_told_without_its_password(url):
 def test_one_server_a_database(postgres):
     first, second = JobStore(postgres), JobStore(postgres)
     first.database.hold()
+    first.database.hold()
     with pytest.raises(OptionError, match="another lipwright server"):
         second.database.hold()
     first.close()
     second.database.hold()
     second.close()
+
+
+def test_a_server_ends_in_good_order_though_its_database_was_restarted(postgres):
+    store, other = JobStore(postgres), JobStore(postgres)
+    store.database.hold()
+    with other.database.read() as connection:
+        others = "FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname IS NOT NULL"
+        connection.exec_driver_sql(f"SELECT pg_terminate_backend(pid) {others}")
+    store.close()
+    other.database.hold()
+    other.close()

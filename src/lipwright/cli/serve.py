@@ -86,6 +86,7 @@ def run(terminal: Terminal, settings: "Settings") -> None:
     configure_logs(settings, "server")
     check_address(settings)
     app = create_app(settings)
+    app.state.parts.store.database.hold()  # here a refusal is a sentence; within uvicorn it would be a traceback
     with lock, listen(settings.host, settings.port) as listener:
         port = listener.getsockname()[1]
         shown = f"[{settings.host}]" if ":" in settings.host else settings.host

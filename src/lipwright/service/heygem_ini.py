@@ -18,7 +18,7 @@ UNUSED = {
     "that holds it",
     "temp.clean_switch": "a job removes what it made itself, and nothing else",
     "result.result_dir": "results lie in the folder temp of the data folder",
-    "result.clean_switch": "results are kept for the retention time",
+    "result.clean_switch": "results stay in that folder until somebody removes them",
 }
 
 

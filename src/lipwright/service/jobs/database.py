@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, select
@@ -62,7 +62,7 @@ class Database:
         Raises:
             OptionError: another server holds it.
         """
-        if self.engine.dialect.name != "postgresql":
+        if self.engine.dialect.name != "postgresql" or self._held is not None:
             return
         held = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         if held.execute(select(func.pg_try_advisory_lock(LOCK))).scalar():
@@ -74,8 +74,10 @@ class Database:
     def close(self) -> None:
         """Give all connections back."""
         if self._held is not None:
-            self._held.execute(select(func.pg_advisory_unlock(LOCK)))
+            with suppress(DBAPIError):  # a connection that broke holds nothing
+                self._held.execute(select(func.pg_advisory_unlock(LOCK)))
             self._held.close()
+            self._held = None
         self.engine.dispose()
 
 
