@@ -1,3 +1,4 @@
+import errno
 import time
 from pathlib import Path
 
@@ -181,6 +182,39 @@ def test_progress_never_falls(queue):
             seen.append(queue.get(job.id).percent)
     assert seen == sorted(seen)
     assert (seen[9], seen[-1]) == (50.0, 100.0)
+
+
+def test_a_job_goes_on_while_the_database_is_away(queue, monkeypatch):
+    job, asked = begin(queue), []
+
+    def away(*given):
+        asked.append(given)
+        raise OperationalError("UPDATE", {}, Exception("server closed the connection"))
+
+    tell = Teller(queue, job, "w")
+    with monkeypatch.context() as patch:
+        patch.setattr(queue, "progress", away)
+        tell("render", 1, 10)
+        tell("render", 2, 10)
+    assert len(asked) == 1  # the next try is due a little later
+    tell._quiet_until = 0.0
+    tell("render", 3, 10)
+    assert queue.get(job.id).done == 3
+    queue.cancel(job.id)
+    with pytest.raises(Cancelled):
+        tell("render", 4, 10)
+
+
+def test_a_scratch_folder_that_cannot_be_made_is_told(settings, queue, worker, inputs, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    job = begin(queue, **inputs)
+    monkeypatch.setattr("lipwright.service.worker.Path.mkdir", full)
+    worker.run(job)
+    failed = queue.get(job.id)
+    assert (failed.state, failed.error_kind) == ("failed", "output")
+    assert failed.error == f"the folder work/{job.id} cannot be made: No space left on device; free space on the disk"
 
 
 def test_a_job_that_is_not_ours_any_more_is_dropped(queue):

@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 import psutil
+from sqlalchemy.exc import SQLAlchemyError
 
 from lipwright.errors import BackendError, InputError, LipwrightError, OutputError
 from lipwright.service.jobs import Job, JobStore
@@ -26,6 +27,7 @@ from lipwright.service.settings import Settings
 
 IDLE_S = 0.1  # between two looks into the queue
 TOLD_S = 0.25  # between two reports of progress
+AWAY_S = 2.0  # between two tries to tell it while the database does not answer
 NICE = 10  # those who ask the service something go first
 SHARE_OF_ANALYSIS = 50.0  # per cent of a job whose footage is looked at first
 
@@ -92,11 +94,10 @@ class Worker:
     def run(self, job: Job) -> None:
         """Do one job. An error of the library's own ends the job; any other is a crash, and this process ends."""
         scratch = self._settings.data_dir / "work" / job.id
-        discard(scratch)  # of a run that was killed
-        scratch.mkdir(parents=True)
         with job_log(self._settings, job):
             try:
                 log.info("job %s: %s begins", job.id, job.kind)
+                _emptied(scratch)
                 self._do(job, scratch)
             except Cancelled:
                 self.store.cancelled(job.id, self._lease)
@@ -140,7 +141,7 @@ class Teller:
 
     def __init__(self, store: JobStore, job: Job, lease: str) -> None:
         self._store, self._id, self._lease = store, job.id, lease
-        self._told, self._stage, self._looked = 0.0, "", False
+        self._told, self._stage, self._looked, self._quiet_until = 0.0, "", False, 0.0
 
     def __call__(self, stage: str, done: int, total: int | None) -> None:
         """See `lipwright.progress`; asks at every frame whether to go on.
@@ -150,12 +151,19 @@ class Teller:
         """
         now = time.monotonic()
         self._looked |= stage == "analyse"
-        if stage == self._stage and now - self._told < TOLD_S:
-            going = self._store.wanted(self._id, self._lease)
-        else:
-            percent = self._percent(stage, done, total)
-            going = self._store.progress(self._id, self._lease, stage, done, total, percent)
-            self._told, self._stage = now, stage
+        if now < self._quiet_until:
+            return
+        try:
+            if stage == self._stage and now - self._told < TOLD_S:
+                going = self._store.wanted(self._id, self._lease)
+            else:
+                percent = self._percent(stage, done, total)
+                going = self._store.progress(self._id, self._lease, stage, done, total, percent)
+                self._told, self._stage = now, stage
+        except SQLAlchemyError as exc:  # an hour's work is not given up because the database restarts
+            log.warning("job %s: its progress cannot be told: %s", self._id, exc)
+            self._quiet_until = time.monotonic() + AWAY_S
+            return
         if not going:
             raise Cancelled
 
@@ -165,6 +173,15 @@ class Teller:
             return SHARE_OF_ANALYSIS * share
         first = SHARE_OF_ANALYSIS if self._looked else 0.0
         return first + (100.0 - first) * share
+
+
+def _emptied(scratch: Path) -> None:
+    """Make the folder, and remove what a killed run left in it."""
+    discard(scratch)
+    try:
+        scratch.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise OutputError(f"the folder {scratch} cannot be made: {exc.strerror}; free space on the disk") from exc
 
 
 def _kind(exc: LipwrightError) -> str:
