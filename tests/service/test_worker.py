@@ -295,6 +295,12 @@ def test_publishing_onto_a_folder_is_told(tmp_path):
         publish(made, place)
 
 
+def test_several_workers_on_one_device_have_names_of_their_own(settings, queue):
+    watched = Supervisor(queue, settings.model_copy(update={"devices": ("cuda:1", "cpu", "cpu")}))
+    assert [slot.name for slot in watched.slots] == ["cuda:1", "cpu", "cpu-2", "cuda:1"]
+    assert watched.missing() == ["cuda:1", "cpu", "cpu-2"]
+
+
 def test_a_dead_workers_job_is_taken_back_once_the_database_answers(settings, queue, monkeypatch):
     """The database is away while a worker dies: what it had must not stay `running` under a lease nobody holds."""
     monkeypatch.setattr(supervisor, "PAUSE_S", 0.05)

@@ -174,7 +174,7 @@ class _Workers(Collector):
         up = GaugeMetricFamily("lipwright_worker_up", "Whether it takes jobs.", labels=("device", "takes"))
         crashes = CounterMetricFamily("lipwright_worker_crashes", "How many have died.", labels=("device", "takes"))
         for slot in self._supervisor.slots:
-            place = (slot.device, "previews" if slot.lazy else "all")
+            place = (slot.name, "previews" if slot.lazy else "all")
             up.add_metric(place, float(slot.ready))
             crashes.add_metric(place, slot.crashes)
         return up, crashes

@@ -32,6 +32,7 @@ class Slot:
 
     Args:
         device: what it works on.
+        name: of the place, in figures and in the log's file name; several on one device have one each.
         kinds: jobs it takes.
         lazy: there only while such jobs come.
         ready: whether it takes jobs.
@@ -39,6 +40,7 @@ class Slot:
     """
 
     device: str
+    name: str
     kinds: tuple[str, ...] = KINDS
     lazy: bool = False
     ready: bool = False
@@ -61,8 +63,12 @@ class Supervisor:
     _threads: list[threading.Thread] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.slots = [Slot(device) for device in self.settings.devices]
-        self.slots.append(Slot(self.settings.devices[0], ("preview",), lazy=True))
+        devices = self.settings.devices
+        self.slots = []
+        for place, device in enumerate(devices):
+            earlier = devices[:place].count(device)
+            self.slots.append(Slot(device, f"{device}-{earlier + 1}" if earlier else device))
+        self.slots.append(Slot(devices[0], devices[0], ("preview",), lazy=True))
 
     def start(self) -> None:
         """Put back what an earlier server left unfinished, then let workers begin."""
@@ -82,7 +88,7 @@ class Supervisor:
 
     def missing(self) -> list[str]:
         """Devices without a worker that takes jobs."""
-        return [slot.device for slot in self.slots if not slot.lazy and not slot.ready]
+        return [slot.name for slot in self.slots if not slot.lazy and not slot.ready]
 
     def _keep(self, slot: Slot) -> None:
         """Have a worker in that place until the service stops; the body of a thread."""
@@ -105,7 +111,8 @@ class Supervisor:
         inbox, outbox = SPAWN.Pipe(duplex=False)
         idle = PREVIEW_IDLE_S if slot.lazy else math.inf
         arguments = (self.settings, slot.device, slot.kinds, lease, outbox, idle)
-        process = SPAWN.Process(target=work, args=arguments, daemon=True)
+        name = "preview" if slot.lazy else f"worker-{slot.name.replace(':', '')}"  # no colon: of its log, too
+        process = SPAWN.Process(target=work, args=arguments, name=name, daemon=True)
         process.start()
         outbox.close()
         reason = ""

@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from contextlib import suppress
-from multiprocessing import parent_process
+from multiprocessing import current_process, parent_process
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
@@ -53,7 +53,7 @@ def work(settings: Settings, device: str, kinds: tuple[str, ...], lease: str, re
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _step_back()
     tempfile.tempdir = str(settings.data_dir / "tmp")
-    configure_logs(settings, f"worker-{device.replace(':', '')}" if idle == float("inf") else "preview")
+    configure_logs(settings, current_process().name)
     name, _, number = device.partition(":")
     if number:  # before ONNX Runtime is loaded, which then knows this one only
         os.environ["CUDA_VISIBLE_DEVICES"] = number
