@@ -180,6 +180,14 @@ def test_what_cannot_be_done_is_refused_in_a_sentence(idle, change, told):
     assert idle.get("/v1/jobs").json()["jobs"] == []
 
 
+def test_inputs_that_are_swapped_are_refused(idle):
+    picture, sound = upload(idle, portrait)["path"], upload(idle, speech)["path"]
+    for video, audio, told in ((sound, sound, "holds sound only"), (picture, picture, "holds no sound")):
+        answer = idle.post("/v1/jobs", json={"video": video, "audio": audio})
+        assert answer.status_code == 422
+        assert told in answer.json()["error"]
+
+
 @pytest.mark.parametrize("content", [b"", b"text", b"\x89PNG\r\n\x1a\n", speech.read_bytes()[:64]])
 def test_what_is_no_media_is_not_kept(idle, content):
     answer = idle.post("/v1/files", files={"file": ("x.mp4", content)})

@@ -11,7 +11,7 @@ from lipwright.service.jobs import Job, JobStore
 
 class _Sniffer:
     def facts(self, path):
-        return {"kind": "video"}
+        return {"kind": "video", "has_sound": False}
 
 
 @pytest.fixture

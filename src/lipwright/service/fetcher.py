@@ -64,7 +64,7 @@ class Fetcher:
             for name in ("video", "audio"):
                 url = job.request.get(name)
                 if is_address(url):
-                    arrived[name] = self._one(str(url), job)
+                    arrived[name] = self._one(str(url), job, name)
         except LipwrightError as exc:
             if not self._stop.is_set():
                 kind = "limit" if isinstance(exc, FetchLimit) else "input"
@@ -83,7 +83,7 @@ class Fetcher:
         if not self._store.fetched(job.id, lease, job.request | arrived):
             self._drop(arrived)
 
-    def _one(self, url: str, job: Job) -> str:
+    def _one(self, url: str, job: Job, name: str) -> str:
         settings = self._settings
         limits = FetchLimits(most_bytes=settings.max_upload_bytes, seconds=settings.fetch_seconds)
 
@@ -98,7 +98,7 @@ class Fetcher:
             cancelled=cancelled,
         )
         try:
-            self._intake.facts(path)
+            self._intake.check(path, name)
         except BaseException:
             discard(path)
             raise

@@ -76,8 +76,20 @@ class Intake:
         """
         return self._sniffer.facts(path)
 
-    def input(self, text: str) -> str:
-        """An input as a job has it: an address, or the path in the data folder of a file that can be read.
+    def check(self, path: Path, name: str) -> None:
+        """Refuse a file that cannot be a job's `video` or `audio`.
+
+        Raises:
+            InputError: it cannot.
+        """
+        facts = self.facts(path)
+        if name == "video" and facts["kind"] == "sound":
+            raise OptionError(f"{path.name} holds sound only; give a video or photo as video")
+        if name == "audio" and not facts["has_sound"]:
+            raise OptionError(f"{path.name} holds no sound; give a sound file, or a video with sound, as audio")
+
+    def input(self, text: str, name: str) -> str:
+        """An input as a job has it: an address, or the path in the data folder of a file that can be used.
 
         Raises:
             InputError: there is no such file, or it is none that can be used.
@@ -87,7 +99,7 @@ class Intake:
         if "://" in text:
             raise InputError(f"the address must begin with http:// or https://, got {text[:40]!r}")
         path = confined(self._root, text)
-        self.facts(path)
+        self.check(path, name)
         return path.relative_to(self._root).as_posix()
 
     def add(self, job: Job, avatar: Avatar | None = None) -> Job:
@@ -124,11 +136,16 @@ class Intake:
             avatar = self._store.avatar(asked.avatar)
             video, options = avatar.footage, {"engine": avatar.engine, "person": avatar.person} | options
         else:
-            video = self.input(str(asked.video))
+            video = self.input(str(asked.video), "video")
         self._check_engine(options)
         if asked.webhook is not None:
             check_url(asked.webhook)
-        request = more | {"video": video, "audio": self.input(asked.audio), "options": options, "name": asked.name}
+        request = more | {
+            "video": video,
+            "audio": self.input(asked.audio, "audio"),
+            "options": options,
+            "name": asked.name,
+        }
         if asked.kind == "preview":
             request["seconds"] = asked.seconds or 1.0
         state = "fetching" if any(is_address(request[name]) for name in ("video", "audio")) else "queued"
