@@ -1,14 +1,17 @@
 import errno
 import io
 import json
+import os
 import re
 import time
+from pathlib import Path
 
 import av
 import pytest
 from fastapi.testclient import TestClient
 
 from lipwright.example import portrait, speech
+from lipwright.service import intake
 from lipwright.service.app import create_app
 from lipwright.service.settings import Settings
 
@@ -95,6 +98,8 @@ def test_an_avatar_from_upload_to_removal(client, data):
     view = ended(client, f"/v1/avatars/{made['id']}")
     assert (view["state"], view["name"], view["width"]) == ("ready", "Ada", 512)
     assert client.get(view["picture_url"]).content.startswith(b"\xff\xd8")
+    refused = client.delete(f"/v1/jobs/{made['job']}")
+    assert (refused.status_code, made["id"] in refused.json()["error"]) == (409, True)
     sound = upload(client, speech)["path"]
     job = client.post("/v1/jobs", json={"avatar": made["id"], "audio": sound, "options": FAST}).json()
     assert client.delete(f"/v1/avatars/{made['id']}").status_code == 409
@@ -103,6 +108,7 @@ def test_an_avatar_from_upload_to_removal(client, data):
     assert client.delete(f"/v1/avatars/{made['id']}").status_code == 204
     assert client.get("/v1/avatars").json() == {"avatars": []}
     assert not (data / "avatars" / made["id"]).exists()
+    assert client.get(f"/v1/jobs/{made['job']}").status_code == 404
 
 
 def test_cancel_and_retry(client):
@@ -191,6 +197,35 @@ def test_a_full_disk_is_507(idle):
     assert answer.status_code == 507
     parts.intake._settings = parts.settings.model_copy(update={"least_free_bytes": 10**18})
     assert idle.get("/ready").status_code == 503
+
+
+def test_what_the_folder_holds_is_counted_while_it_changes(idle, monkeypatch):
+    parts, listed = idle.app.state.parts, os.scandir
+    root = parts.settings.data_dir
+    (root / "work" / "gone").mkdir()
+    (root / "work" / "clip.mp4").write_bytes(b"x" * 1000)
+
+    def scandir(path):
+        if Path(path).name == "gone":  # the job has ended between two looks
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert parts.intake.usage() >= 1000
+
+
+@pytest.mark.parametrize("step", ["copyfile", "add"])
+def test_an_avatar_that_cannot_be_kept_leaves_nothing(idle, tmp_path, monkeypatch, step):
+    video = upload(idle, portrait)["path"]
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    parts = idle.app.state.parts
+    monkeypatch.setattr(*((intake.shutil, step) if step == "copyfile" else (parts.store, step)), full)
+    assert idle.post("/v1/avatars", json={"video": video}).status_code == 507
+    assert list((parts.settings.data_dir / "avatars").iterdir()) == []
+    assert parts.store.avatars() == []
 
 
 def test_the_document_describes_every_route(idle):

@@ -5,6 +5,7 @@ import pytest
 
 from lipwright.errors import OptionError
 from lipwright.service.jobs import Avatar, CodeInUse, Job, JobStore, JobUnknown, QueueFull
+from lipwright.service.jobs.tables import jobs
 
 
 def test_jobs_are_served_in_the_order_of_arrival_but_previews_first(store):
@@ -87,6 +88,18 @@ def test_cancelling(store):
     assert not store.finish(runs.id, "w", "x", {})  # who cancelled gets no result after all
     assert store.cancelled(runs.id, "w")
     assert store.cancel(runs.id).state == "cancelled"
+
+
+def test_cancelling_a_job_that_is_put_back_at_that_moment(store):
+    job = store.add(Job())
+    store.claim("w")
+    thread = threading.Thread(target=store.cancel, args=(job.id,))
+    with store.database.write() as connection:  # as after a crash
+        connection.execute(jobs.update().where(jobs.c.id == job.id).values(state="queued", lease=None))
+        thread.start()
+        time.sleep(0.3)
+    thread.join()
+    assert store.get(job.id).state == "cancelled"
 
 
 def test_a_cancelled_job_whose_worker_dies_is_not_tried_again(store):
@@ -178,8 +191,25 @@ def test_removing(store):
         store.get(job.id)
 
 
+def test_an_avatar_is_kept_with_its_job_or_not_at_all(store):
+    job = Job(kind="avatar", avatar="a")
+    avatar = Avatar(id="a", footage="avatars/a/footage.mp4", job=job.id)
+    with pytest.raises(QueueFull):
+        store.add(job, 0, avatar)
+    assert store.avatars() == []
+    store.add(job, 1, avatar)
+    store.cancel(job.id)
+    assert not store.remove(job.id)  # else nobody would know any more whether the avatar is ready
+    assert store.expired(time.time() + 1) == []
+    assert store.remove_avatar("a")
+    assert [each.id for each in store.expired(time.time() + 1)] == [job.id]
+    assert store.remove(job.id)
+
+
 def test_an_avatar_in_use_stays(store):
-    avatar = store.add_avatar(Avatar(name="Ada", footage="avatars/x/footage.mp4", facts={"width": 2}, job="j"))
+    made = Job(kind="avatar")
+    avatar = Avatar(name="Ada", footage="avatars/x/footage.mp4", facts={"width": 2}, job=made.id)
+    store.add(made, avatar=avatar)
     assert store.avatar(avatar.id) == avatar
     assert store.avatars() == [avatar]
     job = store.add(Job(avatar=avatar.id))

@@ -64,13 +64,18 @@ class Housekeeper:
                 discard(path)
 
 
-def remove_job(store: JobStore, settings: Settings, job: Job) -> None:
-    """Forget a job that has ended, with its result. What lies in HeyGem's shared folder is its clients' and stays."""
-    if store.remove(job.id):
-        discard(settings.data_dir / "results" / job.id)
-        log_file = job_log_path(settings, job.id)
-        for path in (log_file, log_file.with_name(f"{log_file.name}.1")):  # the second one where it was rotated
-            discard(path)
+def remove_job(store: JobStore, settings: Settings, job: Job) -> bool:
+    """Forget a job that has ended, with its result; False where it has not, or where an avatar that it made is kept.
+
+    What lies in HeyGem's shared folder is its clients' and stays.
+    """
+    if not store.remove(job.id):
+        return False
+    discard(settings.data_dir / "results" / job.id)
+    log_file = job_log_path(settings, job.id)
+    for path in (log_file, log_file.with_name(f"{log_file.name}.1")):  # the second one where it was rotated
+        discard(path)
+    return True
 
 
 def remove_avatar(store: JobStore, settings: Settings, avatar: Avatar) -> bool:

@@ -90,8 +90,8 @@ class Intake:
         self.facts(path)
         return path.relative_to(self._root).as_posix()
 
-    def add(self, job: Job) -> Job:
-        """Put a job into the queue, where there is room for it and for its result.
+    def add(self, job: Job, avatar: Avatar | None = None) -> Job:
+        """Put a job into the queue, where there is room for it and for its result, and keep the avatar it makes.
 
         Raises:
             QueueFull, CodeInUse: see `JobStore.add`.
@@ -103,7 +103,7 @@ class Intake:
             path = self._root / str(job.request.get(name))
             if path.parent.name == "uploads" and path.is_file() and time.time() - path.stat().st_mtime > again:
                 os.utime(path)  # it is in use: the time it is kept begins anew
-        return self._store.add(job, self._settings.queue_length)
+        return self._store.add(job, self._settings.queue_length, avatar)
 
     def job(self, asked: JobRequest, api: str = "v1", request_id: str = "", **more: Any) -> Job:  # noqa: ANN401 - JSON
         """Accept a job.
@@ -149,20 +149,21 @@ class Intake:
         facts = self.facts(source)
         if facts["kind"] == "sound":
             raise OptionError("an avatar is made of a video or photo, this file holds sound only")
-        avatar_id = new_id()
+        self.check_room()
+        avatar_id, name = new_id(), asked.name or for_client(source.stem, self._root)
         footage = f"avatars/{avatar_id}/footage{source.suffix}"
-        (self._root / footage).parent.mkdir()
-        shutil.copyfile(source, self._root / footage)
-        name = asked.name or for_client(source.stem, self._root)
         request = {"video": footage, "options": options, "name": name}
         job = Job(kind="avatar", avatar=avatar_id, request_id=request_id, request=request)
+        made = Avatar(id=avatar_id, name=name, footage=footage, facts=facts, job=job.id)
+        made = replace(made, engine=asked.engine, person=asked.person)
         try:
-            self.add(job)
+            (self._root / footage).parent.mkdir()
+            shutil.copyfile(source, self._root / footage)
+            self.add(job, made)
         except BaseException:
             discard(self._root / "avatars" / avatar_id)
             raise
-        kept = Avatar(id=avatar_id, name=name, footage=footage, facts=facts, job=job.id)
-        return self._store.add_avatar(replace(kept, engine=asked.engine, person=asked.person))
+        return made
 
     def check_room(self) -> None:
         """Refuse what would fill the disk.
@@ -181,7 +182,8 @@ class Intake:
         """Bytes in the data folder, a few seconds old at most."""
         at, used = self._usage
         if time.monotonic() - at >= USAGE_S:
-            used = sum(size_of(path) for path in self._root.rglob("*"))
+            # Not `rglob`, which stumbles over folders that go while it looks, as those of running jobs do.
+            used = sum(size_of(Path(folder, name)) for folder, _, names in os.walk(self._root) for name in names)
             self._usage = time.monotonic(), used
         return used
 
@@ -196,7 +198,7 @@ class Intake:
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a file; 0 for a folder, and for what is gone by now."""
+    """Bytes of a file; 0 for a link to a folder, and for what is gone by now."""
     try:
         return 0 if path.is_dir() else path.stat().st_size
     except OSError:

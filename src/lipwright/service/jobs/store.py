@@ -42,8 +42,13 @@ class JobStore:
 
     # Asking
 
-    def add(self, job: Job, limit: int | None = None) -> Job:
+    def add(self, job: Job, limit: int | None = None, avatar: Avatar | None = None) -> Job:
         """Put a job at the end of the queue. One of a finished job's code takes its place, and its result's.
+
+        Args:
+            job: the job.
+            limit: how many may wait.
+            avatar: what the job makes; it is kept in the same step, as neither means anything without the other.
 
         Raises:
             QueueFull: `limit` jobs wait already.
@@ -55,6 +60,8 @@ class JobStore:
             if job.code is not None:
                 old = and_(jobs.c.code == job.code, jobs.c.state.in_(FINAL))
                 connection.execute(update(jobs).where(old).values(code=None, output=""))
+            if avatar is not None:
+                connection.execute(insert(avatars).values(asdict(avatar)))
             try:
                 connection.execute(insert(jobs).values(row))
             except IntegrityError as exc:
@@ -145,7 +152,8 @@ class JobStore:
 
     def expired(self, before: float) -> list[Job]:
         """Jobs that ended before then; those that made an avatar stay with it."""
-        ended = and_(jobs.c.state.in_(FINAL), jobs.c.finished < before, jobs.c.kind != "avatar")
+        free = jobs.c.id.not_in(select(avatars.c.job))
+        ended = and_(jobs.c.state.in_(FINAL), jobs.c.finished < before, free)
         with self.database.read() as connection:
             return [_job(row) for row in connection.execute(select(*_COLUMNS).where(ended))]
 
@@ -161,10 +169,12 @@ class JobStore:
             JobUnknown: there is no such job.
         """
         mine = jobs.c.id == job_id
-        with self.database.write() as connection:
-            waits = and_(mine, jobs.c.state.in_(WAITING))
-            if not connection.execute(update(jobs).where(waits).values(_ended("cancelled"))).rowcount:
-                connection.execute(update(jobs).where(mine, jobs.c.state == "running").values(cancel=True))
+        with self.database.write() as connection:  # locked first: it may be going from one state to another just now
+            state = connection.execute(select(jobs.c.state).where(mine).with_for_update()).scalar()
+            if state in WAITING:
+                connection.execute(update(jobs).where(mine).values(_ended("cancelled")))
+            elif state == "running":
+                connection.execute(update(jobs).where(mine).values(cancel=True))
         return self.get(job_id)
 
     def retry(self, job_id: str) -> bool:
@@ -185,9 +195,9 @@ class JobStore:
         return request is not None
 
     def remove(self, job_id: str) -> bool:
-        """Forget a job that has ended; False where it has not."""
+        """Forget a job that has ended; False where it has not, or where an avatar that it made is kept."""
         with self.database.write() as connection:
-            ended = and_(jobs.c.id == job_id, jobs.c.state.in_(FINAL))
+            ended = and_(jobs.c.id == job_id, jobs.c.state.in_(FINAL), jobs.c.id.not_in(select(avatars.c.job)))
             return connection.execute(delete(jobs).where(ended)).rowcount > 0
 
     # Working
@@ -303,12 +313,6 @@ class JobStore:
         self._change(_about(message), values)
 
     # Avatars
-
-    def add_avatar(self, avatar: Avatar) -> Avatar:
-        """Keep an avatar."""
-        with self.database.write() as connection:
-            connection.execute(insert(avatars).values(asdict(avatar)))
-        return avatar
 
     def avatar(self, avatar_id: str) -> Avatar:
         """The avatar of that name.

@@ -65,12 +65,17 @@ def one(job_id: str, service: Service) -> JobView:
     return _view(service, service.store.get(job_id))
 
 
-@router.delete("/{job_id}", status_code=202, responses={204: {"description": "It had ended and is removed."}})
+@router.delete(
+    "/{job_id}",
+    status_code=202,
+    responses={204: {"description": "It had ended and is removed."}} | problems(409),
+)
 def stop(job_id: str, service: Service) -> JobView | None:
     """Cancel a job that has not ended (202); remove one that has, with its result (204)."""
     job = service.store.get(job_id)
     if job.state in FINAL:
-        remove_job(service.store, service.settings, job)
+        if not remove_job(service.store, service.settings, job) and job.kind == "avatar":
+            raise HTTPException(409, f"the job belongs to the avatar {job.avatar}; DELETE /v1/avatars/{job.avatar}")
         return Response(status_code=204)  # pyright: ignore[reportReturnType] - FastAPI passes responses on
     return _view(service, service.store.cancel(job_id))
 

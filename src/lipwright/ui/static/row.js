@@ -12,7 +12,8 @@ const BUTTONS = {
   picture: { applies: (job) => job.state === "done" && job.kind === "preview", link: outputOf },
   cancel: { applies: (job) => !isOver(job), act: (row) => row.ask("DELETE", `v1/jobs/${row.job.id}`) },
   retry: { applies: (job) => ["failed", "cancelled"].includes(job.state), act: (row) => row.ask("POST", `v1/jobs/${row.job.id}/retry`) },
-  remove: { applies: isOver, act: (row) => row.remove() },
+  // What made an avatar goes with the avatar.
+  remove: { applies: (job) => isOver(job) && job.kind !== "avatar", act: (row) => row.remove() },
 };
 
 /** What to call a job: its name, else the file it is made of (but for names the server gave), else its kind. */
