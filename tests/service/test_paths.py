@@ -1,4 +1,5 @@
 import os
+import re
 import socket
 import sys
 from pathlib import Path
@@ -6,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lipwright.errors import InputError
-from lipwright.service.paths import LONGEST, confined, media_suffix, shown
+from lipwright.service.paths import LONGEST, confined, for_client, media_suffix, shown, stored_name
 
 posix = pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows; no FIFOs there")
 
@@ -200,3 +201,27 @@ def test_only_endings_of_media_are_kept():
     for name in ("", "a", ".mp4", "a.html", "a.htm", "a.svg", "a.SVG", "a.xhtml", "a.js", "a.svgz", "a.exe", "a.php",
                  "a.mp4.html", "a.m p4", "a.mp4\0", "a.mp4;.html", "a.pdf", "a.db", "a." + "x" * 99):  # fmt: skip
         assert media_suffix(name) == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("person one.MP4", "-person one.mp4"),
+        ("../../etc/päss<wd>.wav", "-päss<wd>.wav".replace("<wd>", "wd")),
+        ("C:\\videos\\me.mov", "-me.mov"),
+        ("你好.mp3", "-你好.mp3"),
+        (".hidden", "-hidden"),
+        ("page.html", "-page"),
+        ("", ""),
+        ("x" * 500 + ".jpg", "-" + "x" * 40 + ".jpg"),
+        ("a\n\0b.png", "-ab.png"),
+    ],
+)
+def test_uploads_keep_what_is_harmless_of_their_name(given, kept, tmp_path):
+    name = stored_name(given)
+    assert re.fullmatch(r"[0-9a-f]{32}", name[:32])
+    assert name[32:] == kept
+    assert stored_name(given) != name
+    if kept:
+        told = f"cannot read {tmp_path}{os.sep}uploads{os.sep}{name}: no face"
+        assert for_client(told, tmp_path) == f"cannot read {kept[1:]}: no face"

@@ -29,6 +29,7 @@ from lipwright.service.intake import Intake, NoSpace, NotReady
 from lipwright.service.jobs import CodeInUse, Job, JobStore, JobUnknown, QueueFull
 from lipwright.service.keys import KeyRing
 from lipwright.service.metrics import Metrics, RequestWatch
+from lipwright.service.paths import for_client
 from lipwright.service.routes import avatars, easy, faces, files, jobs, metrics, ops, page, v2
 from lipwright.service.routes.common import Parts
 from lipwright.service.settings import Settings
@@ -161,7 +162,7 @@ def problem(
 async def _ours(request: Request, exc: Exception) -> JSONResponse:
     status = next((code for kind, code in STATUS if isinstance(exc, kind)), 500)
     settings: Settings = request.app.state.parts.settings
-    sentence = str(exc).replace(f"{settings.data_dir}/", "")
+    sentence = for_client(str(exc), settings.data_dir)
     headers = {"Retry-After": RETRY_AFTER_S} if status in (429, 503) else None
     return problem(request, status, sentence, type(exc).__name__, headers)
 

@@ -7,12 +7,11 @@ which would connect for us unguarded. Every redirect is a new address, checked a
 import logging
 import os
 import re
-import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import SplitResult, quote, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
 import httpcore
 
@@ -27,7 +26,7 @@ from lipwright.service.guarded import (
     Guard,
     Watch,
 )
-from lipwright.service.paths import media_suffix
+from lipwright.service.paths import stored_name
 
 __all__ = [
     "AddressRefused",
@@ -110,7 +109,7 @@ def download(
         with _telling(_place(parts)), _asking(parts, "GET", watch, allow_private=allow_private) as answer:
             if answer.status not in _REDIRECTS:
                 _check(answer, limits)
-                return _store(answer, folder / f"{secrets.token_hex(16)}{media_suffix(parts.path)}", limits)
+                return _store(answer, folder / stored_name(unquote(parts.path)), limits)
             parts = _next(parts, answer)
     raise FetchError(
         f"{_place(_parts(url))} is redirected more than {MOST_REDIRECTS} times; give the file's own address"

@@ -15,7 +15,7 @@ from lipwright.service.jobs import Avatar, Job, JobStore
 from lipwright.service.jobs.record import new_id
 from lipwright.service.jobs.store import is_address
 from lipwright.service.options import dub_options
-from lipwright.service.paths import confined, media_suffix
+from lipwright.service.paths import confined, for_client, stored_name
 from lipwright.service.publish import discard
 from lipwright.service.schemas import AvatarRequest, JobRequest
 from lipwright.service.settings import Settings
@@ -51,14 +51,14 @@ class Intake:
 
         Args:
             content: the bytes.
-            name: what the client calls it; only its ending is used.
+            name: what the client calls it.
 
         Raises:
             NoSpace: there is no room.
             MediaError: it is no video, photo or sound, or one that is too large.
         """
         self.check_room()
-        place = f"uploads/{new_id()}{media_suffix(name)}"
+        place = f"uploads/{stored_name(name)}"
         path = self._root / place
         try:
             with path.open("xb") as file:
@@ -167,7 +167,7 @@ class Intake:
         if facts["kind"] == "sound":
             raise OptionError("an avatar is made of a video or photo, this file holds sound only")
         self.check_room()
-        avatar_id, name = new_id(), asked.name or source.stem
+        avatar_id, name = new_id(), asked.name or for_client(source.stem, self._root)
         footage = f"avatars/{avatar_id}/footage{source.suffix}"
         request = {"video": footage, "options": options, "name": name}
         job = Job(kind="avatar", avatar=avatar_id, request_id=request_id, request=request)

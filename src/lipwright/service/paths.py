@@ -2,6 +2,7 @@
 
 import os
 import re
+import secrets
 import stat
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -12,6 +13,9 @@ from lipwright.errors import InputError
 LONGEST = 1024  # characters
 _LONGEST_PART = 255  # bytes; what common file systems take
 _SHOWN = 80
+_OWN_LETTERS = 40  # of a client's name that are kept
+_ODD = re.compile(r"[^\w .-]")
+_STORED = re.compile(r"(?:uploads[/\\])?\b[0-9a-f]{32}-")
 _MEDIA = re.compile(
     r"\.(3g2|3gp|aac|ac3|aiff?|amr|apng|avi|bmp|caf|flac|flv|gif|jpe?g|m2ts|m4a|m4v|mkv|mov|mp3|mp4|mpe?g|mts|mxf|oga|ogg|"
     r"ogv|opus|png|tiff?|ts|wav|webm|webp|wma|wmv)"
@@ -66,6 +70,17 @@ def media_suffix(name: str) -> str:
     """
     suffix = PurePosixPath(name).suffix.lower()
     return suffix if _MEDIA.fullmatch(suffix) else ""
+
+
+def stored_name(name: str) -> str:
+    """What a client's file is called here: something nobody guesses, then what is harmless of its own name."""
+    own = _ODD.sub("", PurePosixPath(name.replace("\\", "/")).stem)[:_OWN_LETTERS].strip(" .-")
+    return f"{secrets.token_hex(16)}{f'-{own}' if own else ''}{media_suffix(name)}"
+
+
+def for_client(text: str, root: Path) -> str:
+    """A message without the folders of this machine; uploaded files are called as their clients called them."""
+    return _STORED.sub("", text.replace(f"{root}{os.sep}", ""))
 
 
 def shown(name: str) -> str:

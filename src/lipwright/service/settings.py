@@ -28,6 +28,7 @@ from lipwright.service.heygem_ini import read_heygem_ini
 
 PREFIX = "LIPWRIGHT_"
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
+SECRET = ("database_url", "webhook_secret")  # never shown
 FOLDERS = ("temp", "uploads", "results", "work", "cache", "avatars", "logs", "tmp")
 
 
@@ -52,7 +53,9 @@ class Settings(BaseSettings):
     )
     models: Path | None = Field(None, description="Folder of published models; else the user's.")
 
-    easy_engine: Literal["native", "heygem"] = Field("native", description="Engine of jobs from HeyGem clients.")
+    easy_engine: Literal["native", "heygem"] = Field(
+        "native", description="Engine of HeyGem clients' jobs, and of v2 jobs that name a hosted model."
+    )
     easy_remote: bool = Field(
         default=False, description="Take HeyGem clients' calls from other machines, without a key."
     )
@@ -188,7 +191,8 @@ def _told(error: Any) -> str:  # noqa: ANN401 - pydantic's own dict
     name = ".".join(map(str, error["loc"])) or "settings"
     if error["type"] == "extra_forbidden":
         return f"setting {name!r} is unknown; `lipwright serve --help` lists them"
-    return f"setting {name}: {error['msg'].removeprefix('Value error, ')}, got {error['input']!r}"
+    told = f"setting {name}: {error['msg'].removeprefix('Value error, ')}"
+    return told if name in SECRET else f"{told}, got {error['input']!r}"
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

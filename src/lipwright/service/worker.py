@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from lipwright.errors import BackendError, InputError, LipwrightError, OutputError
 from lipwright.service.jobs import Job, JobStore
 from lipwright.service.logs import configure_logs, job_log
+from lipwright.service.paths import for_client
 from lipwright.service.publish import discard, publish
 from lipwright.service.settings import Settings
 
@@ -127,7 +128,7 @@ class Worker:
 
     def _told(self, exc: LipwrightError) -> str:
         """The error's sentence, without the folders of this machine."""
-        return str(exc).replace(f"{self._settings.data_dir}{os.sep}", "")
+        return for_client(str(exc), self._settings.data_dir)
 
 
 class Teller:

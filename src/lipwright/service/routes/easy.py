@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -13,6 +12,7 @@ from lipwright.errors import InputError
 from lipwright.service import easy
 from lipwright.service.jobs import ACTIVE, JobUnknown, QueueFull
 from lipwright.service.jobs.record import CodeInUse
+from lipwright.service.paths import for_client
 from lipwright.service.routes.common import Parts, Service, asked_by
 
 SPEECH = (
@@ -99,7 +99,7 @@ def _submitted(service: Parts, body: bytes) -> EasyResponse:
 
 def _sentence(exc: InputError, service: Parts) -> str:
     """An error without the folders of this machine."""
-    return str(exc).replace(f"{service.settings.data_dir}{os.sep}", "")
+    return for_client(str(exc), service.settings.data_dir)
 
 
 def _accept(service: Parts, asked: easy.Submitted) -> None:

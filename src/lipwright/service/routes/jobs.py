@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from lipwright.service.housekeeping import remove_job
 from lipwright.service.jobs import FINAL, Job, JobUnknown
+from lipwright.service.paths import for_client
 from lipwright.service.routes.common import (
     Parts,
     Service,
@@ -105,7 +106,8 @@ def output(
     path = service.settings.data_dir / job.output
     if not path.is_file():
         raise HTTPException(410, "the result was removed from the data folder; run the job again")
-    name = f"{job.request.get('name') or Path(job.request['video']).stem}{path.suffix}"
+    footage = for_client(Path(job.request["video"]).stem, service.settings.data_dir)
+    name = f"{job.request.get('name') or footage}{path.suffix}"
     return FileResponse(
         path,
         media_type=job.result["type"],
