@@ -136,6 +136,7 @@ def test_a_body_that_is_no_request(body, waiting):
         ({"audio_url": "/etc/hostname"}, "audio_url: '/etc/hostname' is not in the data folder"),
         ({"audio_url": "/code/data/lipwright.db"}, "audio_url: "),
         ({"video_url": "text.mp4"}, "video_url: "),
+        ({"video_url": SOUND}, "video_url: "),
         ({"video_url": "http://"}, "video_url: "),
         ({"video_url": "http://example.org/\0.mp4"}, "video_url: "),
         ({"video_url": "http://me:secret@example.org/a.mp4"}, "video_url: "),

@@ -22,7 +22,7 @@ def read(**fields):
     return read_submitted(json.dumps(WHOLE | fields).encode())
 
 
-def job_of(asked, settings, check=lambda path: None):
+def job_of(asked, settings, check=lambda path, name: None):
     return easy.job_of(asked, settings, check)
 
 
@@ -130,10 +130,10 @@ def test_inputs_that_are_not_there(text, settings):
 
 def test_inputs_are_looked_into(settings):
     seen = []
-    job_of(read(video_url="http://example.org/a.mp4"), settings, seen.append)
+    job_of(read(video_url="http://example.org/a.mp4"), settings, lambda path, name: seen.append(path))
     assert seen == [settings.data_dir / "temp" / "speech.wav"]
 
-    def refuse(path):
+    def refuse(path, name):
         raise MediaError("it is a text")
 
     with pytest.raises(NoJob, match=r"^video_url: it is a text$"):

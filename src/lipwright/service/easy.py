@@ -102,13 +102,13 @@ def _flag(value: object, *, default: bool) -> bool:
     return default if value is None or value == "" else str(value) == "1"
 
 
-def job_of(asked: Submitted, settings: Settings, check: Callable[[Path], object], request_id: str = "") -> Job:
+def job_of(asked: Submitted, settings: Settings, check: Callable[[Path, str], object], request_id: str = "") -> Job:
     """The job that a request asks for. What the service cannot give is left out, and said in the job's notes.
 
     Args:
         asked: the request.
         settings: of the service.
-        check: looks into an input that is here; raises `InputError` where it cannot be used.
+        check: looks into an input that is here, and is to be `video` or `audio`; raises `InputError` where it cannot.
         request_id: of the HTTP request.
 
     Raises:
@@ -118,7 +118,7 @@ def job_of(asked: Submitted, settings: Settings, check: Callable[[Path], object]
     inputs = {}
     for name in ("video", "audio"):
         try:
-            inputs[name] = _input(getattr(asked, f"{name}_url"), place, settings, check)
+            inputs[name] = _input(asked, name, place, settings, check)
         except InputError as exc:
             raise NoJob(f"{name}_url: {exc}") from exc
     options, notes = _options(asked, settings)
@@ -142,8 +142,9 @@ def _options(asked: Submitted, settings: Settings) -> tuple[dict[str, Any], list
     return options | {"restore": 1.0, "restore_when": "after", "blur_threshold": 0.0}, []
 
 
-def _input(text: str, place: str, settings: Settings, check: Callable[[Path], object]) -> str:
+def _input(asked: Submitted, name: str, place: str, settings: Settings, check: Callable[[Path, str], object]) -> str:
     """An input as a job has it: an address, or a path relative to the data folder."""
+    text = asked.video_url if name == "video" else asked.audio_url
     if is_address(text):
         check_url(text)
         return text
@@ -151,7 +152,7 @@ def _input(text: str, place: str, settings: Settings, check: Callable[[Path], ob
     inside = path.relative_to(settings.data_dir.resolve()).as_posix()
     if inside == place:
         raise InputError(f"{shown(text)} would be replaced by the result; choose another code")
-    check(path)
+    check(path, name)
     return inside
 
 

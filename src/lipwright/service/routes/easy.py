@@ -105,7 +105,7 @@ def _sentence(exc: InputError, service: Parts) -> str:
 def _accept(service: Parts, asked: easy.Submitted) -> None:
     if _under_way(service, asked):
         return
-    job = easy.job_of(asked, service.settings, service.intake.facts, asked_by())
+    job = easy.job_of(asked, service.settings, service.intake.check, asked_by())
     try:
         service.intake.add(job)
     except CodeInUse:  # sent twice at the same moment
