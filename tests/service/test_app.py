@@ -12,6 +12,7 @@ from pathlib import Path
 import av
 import httpx
 import pytest
+import sqlalchemy
 from fastapi.testclient import TestClient
 
 from lipwright.example import portrait, speech
@@ -200,6 +201,15 @@ def test_footage_that_is_too_long_is_not_kept(idle, tmp_path):
     answer = idle.post("/v1/files", files={"file": ("x.flac", speech.read_bytes())})
     assert answer.status_code == 415
     assert "lasts longer than 5 seconds" in answer.json()["error"]
+
+
+def test_a_database_that_is_busy_for_too_long_is_503(idle, monkeypatch):
+    def late(**_):
+        raise sqlalchemy.exc.TimeoutError("QueuePool limit reached")
+
+    monkeypatch.setattr(idle.app.state.parts.store, "recent", late)
+    answer = idle.get("/v1/jobs")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")
 
 
 def test_a_full_disk_is_507(idle):

@@ -2,6 +2,7 @@ import os
 import time
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from lipwright.service.housekeeping import Housekeeper
 from lipwright.service.jobs import Avatar, Job, JobStore
@@ -66,3 +67,15 @@ def test_analyses_of_footage_nobody_uses_go_after_a_while(settings, queue, put):
     go = [put("cache/avatars/unused.npz", 8), put("cache/avatars/.unused-0a.1.2.partial.part", 8)]
     Housekeeper(queue, settings).tidy()
     assert [path.exists() for path in stay + go] == [True] * 4 + [False] * 2
+
+
+def test_a_full_disk_gets_room_though_the_database_cannot_be_written(settings, queue, put, monkeypatch):
+    def full(_):
+        raise OperationalError("DELETE", {}, Exception("database or disk is full"))
+
+    queue.add(Job(state="done", finished=time.time() - 30 * DAY))
+    upload = put("uploads/old.mp4", 30)
+    monkeypatch.setattr(queue, "remove", full)
+    with pytest.raises(OperationalError):
+        Housekeeper(queue, settings).tidy()
+    assert not upload.exists()

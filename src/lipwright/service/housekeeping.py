@@ -47,9 +47,6 @@ class Housekeeper:
     def tidy(self) -> None:
         """One round."""
         kept = time.time() - 3600 * self._settings.retention_hours
-        for job in self._store.expired(kept):
-            remove_job(self._store, self._settings, job)
-            log.info("job %s: removed, its time is over", job.id)
         active = self._store.active()
         inputs = {str(job.request.get(name)) for job in active for name in ("video", "audio")}
         self._sweep("uploads", kept, inputs, lambda path: f"uploads/{path.name}")
@@ -58,6 +55,9 @@ class Housekeeper:
         if time.monotonic() - self._looked >= STRAYS_EVERY_S:
             self._strays(kept)
             self._looked = time.monotonic()
+        for job in self._store.expired(kept):  # last: a full disk, on which nothing can be written, has room again
+            remove_job(self._store, self._settings, job)
+            log.info("job %s: removed, its time is over", job.id)
 
     def _strays(self, kept: float) -> None:
         """Remove files that a killed server left without a record, and analyses that no job has used for long.
