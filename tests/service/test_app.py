@@ -130,6 +130,16 @@ def test_cancel_and_retry(client):
     assert ended(client, f"/v1/jobs/{first}")["state"] == "done"
 
 
+def test_removing_a_job_that_somebody_puts_into_the_queue_again_cancels_it(idle, monkeypatch):
+    store = idle.app.state.parts.store
+    files = {"video": upload(idle, portrait)["path"], "audio": upload(idle, speech)["path"]}
+    job, remove = idle.post("/v1/jobs", json=files).json()["id"], store.remove
+    store.cancel(job)
+    monkeypatch.setattr(store, "remove", lambda name: store.retry(name) and remove(name))
+    answer = idle.delete(f"/v1/jobs/{job}")
+    assert (answer.status_code, answer.json()["state"]) == (202, "cancelled")
+
+
 def test_ready_and_health(client):
     assert client.get("/health").json()["status"] == "ok"
     assert client.get("/ready").json() == {"status": "ready", "version": "0.1.0", "missing": []}

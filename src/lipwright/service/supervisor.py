@@ -168,7 +168,7 @@ def _received(inbox: Any) -> bool:  # noqa: ANN401 - pipes have another class on
 def _how(code: int | None) -> str:
     """How a process ended, for somebody who does not know of signals."""
     if code is not None and code < 0:
-        name = signal.Signals(-code).name
+        name = next((each.name for each in signal.Signals if each == -code), f"signal {-code}")  # not all have names
         hint = ", as happens when memory runs out" if -code == KILLED else ""
         return f"the worker was ended by {name}{hint}"
     return f"the worker ended with exit code {code}"

@@ -74,9 +74,10 @@ def stop(job_id: str, service: Service) -> JobView | None:
     """Cancel a job that has not ended (202); remove one that has, with its result (204)."""
     job = service.store.get(job_id)
     if job.state in FINAL:
-        if not remove_job(service.store, service.settings, job) and job.kind == "avatar":
+        if remove_job(service.store, service.settings, job):
+            return Response(status_code=204)  # pyright: ignore[reportReturnType] - FastAPI passes responses on
+        if service.store.get(job_id).state in FINAL:  # else it was just put into the queue again
             raise HTTPException(409, f"the job belongs to the avatar {job.avatar}; DELETE /v1/avatars/{job.avatar}")
-        return Response(status_code=204)  # pyright: ignore[reportReturnType] - FastAPI passes responses on
     return _view(service, service.store.cancel(job_id))
 
 
