@@ -140,6 +140,15 @@ def test_removing_a_job_that_somebody_puts_into_the_queue_again_cancels_it(idle,
     assert (answer.status_code, answer.json()["state"]) == (202, "cancelled")
 
 
+def test_what_is_gone_is_not_tried_again(idle):
+    video = upload(idle, portrait)["path"]
+    job = idle.post("/v1/jobs", json={"video": video, "audio": upload(idle, speech)["path"]}).json()["id"]
+    idle.delete(f"/v1/jobs/{job}")
+    (idle.app.state.parts.settings.data_dir / video).unlink()
+    answer = idle.post(f"/v1/jobs/{job}/retry")
+    assert (answer.status_code, answer.json()["error"][:15]) == (410, "the job's video")
+
+
 def test_ready_and_health(client):
     assert client.get("/health").json()["status"] == "ok"
     assert client.get("/ready").json() == {"status": "ready", "version": "0.1.0", "missing": []}

@@ -286,3 +286,14 @@ def test_a_server_ends_in_good_order_though_its_database_was_restarted(postgres)
     store.close()
     other.database.hold()
     other.close()
+
+
+def test_what_a_strange_worker_took_is_put_back(store):
+    ours, strays, stopped = store.add(Job()), store.add(Job()), store.add(Job())
+    for lease in ("ours", "orphan", "orphan"):
+        store.claim(lease)
+    store.cancel(stopped.id)
+    assert store.reclaim(["ours", ""]) == 1
+    assert [store.get(job.id).state for job in (ours, strays, stopped)] == ["running", "queued", "cancelled"]
+    assert store.get(strays.id).crashes == 0
+    assert store.reclaim(["ours"]) == 0

@@ -99,6 +99,7 @@ class Fetcher:
         )
         try:
             self._intake.check(path, name)
+            sync(path)
         except BaseException:
             discard(path)
             raise

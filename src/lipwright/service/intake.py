@@ -16,7 +16,7 @@ from lipwright.service.jobs.record import new_id
 from lipwright.service.jobs.store import is_address
 from lipwright.service.options import dub_options
 from lipwright.service.paths import confined, for_client, stored_name
-from lipwright.service.publish import discard
+from lipwright.service.publish import discard, sync
 from lipwright.service.schemas import AvatarRequest, JobRequest
 from lipwright.service.settings import Settings
 from lipwright.service.sniff import Sniffer
@@ -63,6 +63,7 @@ class Intake:
         try:
             with path.open("xb") as file:
                 shutil.copyfileobj(content, file, 1 << 20)
+            sync(path)
             return place, self.facts(path)
         except BaseException:
             discard(path)
@@ -176,6 +177,7 @@ class Intake:
         try:
             (self._root / footage).parent.mkdir()
             shutil.copyfile(source, self._root / footage)
+            sync(self._root / footage)
             self.add(job, made)
         except BaseException:
             discard(self._root / "avatars" / avatar_id)

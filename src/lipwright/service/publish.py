@@ -18,16 +18,22 @@ def publish(made: Path, place: Path) -> None:
     """
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        with made.open("rb+") as file:
-            os.fsync(file.fileno())
+        sync(made)
         made.replace(place)
         for folder in (place.parent, place.parent.parent):
-            sync_folder(folder)
+            _sync_folder(folder)
     except OSError as exc:
         raise OutputError(f"the result {place.name} cannot be kept: {exc.strerror}; free space on the disk") from exc
 
 
-def sync_folder(folder: Path) -> None:
+def sync(path: Path) -> None:
+    """Write a file to the disk, and the entry of its folder that names it."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
     """Write a folder's own entries to the disk, where the system can be asked to."""
     with suppress(OSError):  # Windows opens no folders; NTFS keeps its entries in a journal
         handle = os.open(folder, os.O_RDONLY)

@@ -49,7 +49,7 @@ class Settings(BaseSettings):
     )
     database_url: SecretStr | None = Field(None, description="SQLAlchemy URL, such as one of PostgreSQL; else SQLite.")
     devices: Annotated[tuple[str, ...], NoDecode] = Field(
-        ("auto",), description="One worker process each: auto, cpu, cuda, cuda:1 …"
+        ("auto",), description="One worker process each: auto, cpu, cuda, cuda:1 …; twice the same makes two."
     )
     models: Path | None = Field(None, description="Folder of published models; else the user's.")
 
@@ -78,7 +78,9 @@ class Settings(BaseSettings):
     queue_length: int = Field(1000, ge=1, description="Jobs that may wait; one more is refused.")
     disk_quota_bytes: ByteSize | None = Field(None, ge=1, description="What the data folder may hold; else the disk.")
     least_free_bytes: ByteSize = Field(ByteSize(2**30), ge=0, description="Space on the disk that is left alone.")
-    retention_hours: float = Field(168, gt=0, description="How long finished jobs and unused uploads are kept.")
+    retention_hours: float = Field(
+        168, gt=0, description="How long finished jobs, unused uploads and analyses are kept; avatars and `temp` stay."
+    )
     stall_seconds: float = Field(1800, gt=0, description="A job without progress for so long is taken from its worker.")
     fetch_seconds: float = Field(600, gt=0, description="Longest time for the download of one input.")
     allow_private_urls: bool = Field(

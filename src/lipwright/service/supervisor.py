@@ -37,6 +37,7 @@ class Slot:
         lazy: there only while such jobs come.
         ready: whether it takes jobs.
         crashes: how many have died.
+        lease: of the worker that is there.
     """
 
     device: str
@@ -45,6 +46,7 @@ class Slot:
     lazy: bool = False
     ready: bool = False
     crashes: int = 0
+    lease: str = ""
 
 
 @dataclass(slots=True)
@@ -112,6 +114,7 @@ class Supervisor:
         idle = PREVIEW_IDLE_S if slot.lazy else math.inf
         arguments = (self.settings, slot.device, slot.kinds, lease, outbox, idle)
         name = "preview" if slot.lazy else f"worker-{slot.name.replace(':', '')}"  # no colon: of its log, too
+        slot.lease = lease
         process = SPAWN.Process(target=work, args=arguments, name=name, daemon=True)
         process.start()
         outbox.close()
@@ -138,6 +141,8 @@ class Supervisor:
     def _stalled(self, lease: str) -> bool:
         """Whether the worker is to be stopped; not because the database cannot be asked right now."""
         try:
+            if strays := self.store.reclaim([slot.lease for slot in self.slots]):
+                log.warning("%d jobs of workers that are not ours are queued again", strays)
             return self.store.stalled(lease, self.settings.stall_seconds)
         except SQLAlchemyError as exc:
             log.warning("the database does not answer: %s", exc)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, select
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
@@ -32,7 +32,7 @@ class Database:
         try:
             parsed = make_url(url)
             sqlite = parsed.get_backend_name() == "sqlite"
-            self.engine = _sqlite(url) if sqlite else create_engine(parsed, pool_pre_ping=True)
+            self.engine = _sqlite(url) if sqlite else _postgresql(parsed)
             # SQLite itself waits by sleeping up to 0.1 s; among one process's threads a lock is passed on at once.
             self._turn = threading.Lock() if sqlite else nullcontext()
             with self.write() as connection:
@@ -79,6 +79,11 @@ class Database:
             self._held.close()
             self._held = None
         self.engine.dispose()
+
+
+def _postgresql(url: URL) -> Engine:
+    patience = {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+    return create_engine(url, pool_pre_ping=True, connect_args=patience)
 
 
 def _sqlite(url: str) -> Engine:

@@ -210,12 +210,18 @@ class JobStore:
     def recover(self) -> int:
         """Put what ran or was downloaded when the service ended back where it waits. Returns how many jobs."""
         with self.database.write() as connection:
-            stopped = and_(jobs.c.state == "running", jobs.c.cancel)
-            connection.execute(update(jobs).where(stopped).values(_ended("cancelled")))
-            again = update(jobs).where(jobs.c.state == "running").values(_waiting() | {"state": "queued"})
-            found = connection.execute(again).rowcount
+            found = _put_back(connection, jobs.c.state == "running")
             fetched = update(jobs).where(jobs.c.state == "fetching", jobs.c.lease.is_not(None)).values(lease=None)
             return found + connection.execute(fetched).rowcount
+
+    def reclaim(self, leases: Sequence[str]) -> int:
+        """Put running jobs of other workers back: one that outlives its server may take a job before it ends."""
+        strays = and_(jobs.c.state == "running", jobs.c.lease.not_in(leases))
+        with self.database.read() as connection:
+            if not _count(connection, strays):
+                return 0
+        with self.database.write() as connection:
+            return _put_back(connection, strays)
 
     def waiting(self, kinds: Sequence[str]) -> bool:
         """Whether a job of these kinds waits for a worker."""
@@ -394,6 +400,12 @@ def _held(job_id: str, lease: str, state: str = "running") -> ColumnElement[bool
 def _about(message: Webhook) -> ColumnElement[bool]:
     """The job, as long as it has not been tried again since."""
     return and_(jobs.c.id == message.job.id, jobs.c.finished == message.job.finished)
+
+
+def _put_back(connection: Connection, which: ColumnElement[bool]) -> int:
+    """Let running jobs wait again, with as many tries as before; those that were to stop have. Returns how many."""
+    connection.execute(update(jobs).where(which, jobs.c.cancel).values(_ended("cancelled")))
+    return connection.execute(update(jobs).where(which).values(_waiting() | {"state": "queued"})).rowcount
 
 
 def _waiting() -> dict[str, Any]:

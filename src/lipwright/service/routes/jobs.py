@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from lipwright.service.housekeeping import remove_job
 from lipwright.service.jobs import FINAL, Job, JobUnknown
+from lipwright.service.jobs.store import is_address
 from lipwright.service.paths import for_client
 from lipwright.service.routes.common import (
     Parts,
@@ -81,9 +82,13 @@ def stop(job_id: str, service: Service) -> JobView | None:
     return _view(service, service.store.cancel(job_id))
 
 
-@router.post("/{job_id}/retry", status_code=202, responses=problems(409))
+@router.post("/{job_id}/retry", status_code=202, responses=problems(409, 410))
 def retry(job_id: str, service: Service) -> JobView:
     """Put a failed or cancelled job into the queue again."""
+    for name in ("video", "audio"):
+        source = str(service.store.get(job_id).request.get(name, ""))
+        if not is_address(source) and not (service.settings.data_dir / source).exists():
+            raise HTTPException(410, f"the job's {name} was removed from the data folder; ask for a new job with it")
     if not service.store.retry(job_id):
         raise HTTPException(
             409, f"the job is {service.store.get(job_id).state}; only a failed or cancelled one is retried"
