@@ -311,6 +311,7 @@ def test_a_dead_workers_job_is_taken_back_once_the_database_answers(settings, qu
     monkeypatch.setattr(supervisor, "PAUSE_S", 0.05)
     job = queue.add(Job(request={"video": "uploads/none.mp4", "audio": "uploads/none.wav"}))
     watched = Supervisor(queue, settings)
+    watched.slots[0].lease = "w"
     queue.claim("w")
     asked = []
 

@@ -12,7 +12,7 @@ from lipwright.service.intake import Intake
 from lipwright.service.jobs import Job, JobStore
 from lipwright.service.jobs.record import new_id
 from lipwright.service.jobs.store import is_address
-from lipwright.service.publish import discard
+from lipwright.service.publish import discard, sync
 from lipwright.service.settings import Settings
 
 AT_ONCE = 4
