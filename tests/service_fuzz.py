@@ -1,6 +1,6 @@
 """What strangers may send: hostile files, bodies, headers and names, and all that fits the OpenAPI document.
 
-`tests/service/test_fuzz.py` has a short form, `benchmarks/service_fuzz.py` the long one.
+`tests/service/test_service_fuzz.py` has a short form, `benchmarks/service_fuzz.py` the long one.
 """
 
 import gzip
