@@ -15,7 +15,7 @@ from lipwright.service.jobs.store import is_address
 from lipwright.service.publish import discard, sync
 from lipwright.service.settings import Settings
 
-AT_ONCE = 4
+AT_ONCE = 16  # a slow address holds one of them for `fetch_seconds`
 LOOK_S = 0.3
 
 log = logging.getLogger(__name__)
