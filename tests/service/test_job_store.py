@@ -297,3 +297,16 @@ def test_what_a_strange_worker_took_is_put_back(store):
     assert [store.get(job.id).state for job in (ours, strays, stopped)] == ["running", "queued", "cancelled"]
     assert store.get(strays.id).crashes == 0
     assert store.reclaim(["ours"]) == 0
+
+
+def test_a_database_that_was_started_anew_is_held_again(postgres):
+    first, second = JobStore(postgres), JobStore(postgres)
+    first.database.hold()
+    with second.database.read() as connection:
+        others = "FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND usename IS NOT NULL"
+        connection.exec_driver_sql(f"SELECT pg_terminate_backend(pid) {others}")
+    first.database.hold()
+    with pytest.raises(OptionError, match="another lipwright server"):
+        second.database.hold()
+    first.close()
+    second.close()

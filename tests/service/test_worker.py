@@ -12,7 +12,7 @@ from lipwright.service import supervisor, tasks
 from lipwright.service.jobs import Job, JobStore
 from lipwright.service.publish import publish
 from lipwright.service.supervisor import Supervisor
-from lipwright.service.worker import Cancelled, Teller, Worker
+from lipwright.service.worker import Cancelled, Teller, Worker, gpu
 
 FAST = {"preset": "ultrafast", "crf": 30}
 
@@ -344,3 +344,10 @@ def test_the_place_for_previews_outlives_a_database_that_is_away(settings, queue
     monkeypatch.setattr(supervisor, "PAUSE_S", 0.05)
     watched._keep(watched.slots[-1])
     assert len(asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("number", "shown", "named"), [(1, "", "1"), (1, "2,3", "3"), (0, " GPU-ab , GPU-cd", "GPU-ab"), (2, "2,3", "")]
+)
+def test_gpus_are_counted_among_those_that_are_shown(number, shown, named):
+    assert gpu(number, shown) == named

@@ -46,6 +46,7 @@ class Housekeeper:
 
     def tidy(self) -> None:
         """One round."""
+        self._store.database.hold()
         kept = time.time() - 3600 * self._settings.retention_hours
         active = self._store.active()
         inputs = {str(job.request.get(name)) for job in active for name in ("video", "audio")}

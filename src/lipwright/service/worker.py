@@ -57,7 +57,7 @@ def work(settings: Settings, device: str, kinds: tuple[str, ...], lease: str, re
     configure_logs(settings, current_process().name)
     name, _, number = device.partition(":")
     if number:  # before ONNX Runtime is loaded, which then knows this one only
-        os.environ["CUDA_VISIBLE_DEVICES"] = number
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu(int(number), os.environ.get("CUDA_VISIBLE_DEVICES", ""))
     from lipwright.service import tasks  # noqa: F401 - loads the libraries now, not in the first job
 
     with Worker(settings, name, lease) as worker:
@@ -71,6 +71,12 @@ def work(settings: Settings, device: str, kinds: tuple[str, ...], lease: str, re
             worker.run(job)
             _give_back()
             last = time.monotonic()
+
+
+def gpu(number: int, shown: str) -> str:
+    """What CUDA calls the GPU of that number among those an operator shows it; nothing where there are fewer."""
+    names = [name.strip() for name in shown.split(",") if name.strip()]
+    return "".join(names[number : number + 1]) if names else str(number)
 
 
 class Worker:

@@ -59,10 +59,12 @@ class Database:
     def hold(self) -> None:
         """Be the only server of this database until `close`; a file of SQLite lies in a folder that is held already.
 
+        Asked again, it holds on: the database may have been started anew, which lets go of everything.
+
         Raises:
             OptionError: another server holds it.
         """
-        if self.engine.dialect.name != "postgresql" or self._held is not None:
+        if self.engine.dialect.name != "postgresql" or self._holds():
             return
         held = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         if held.execute(select(func.pg_try_advisory_lock(LOCK))).scalar():
@@ -70,6 +72,17 @@ class Database:
         else:
             held.close()
             raise OptionError("another lipwright server uses this database; stop it, or name another database")
+
+    def _holds(self) -> bool:
+        if self._held is None:
+            return False
+        try:
+            self._held.execute(select(1))
+        except DBAPIError:
+            self._held.invalidate()
+            self._held.close()
+            self._held = None
+        return self._held is not None
 
     def close(self) -> None:
         """Give all connections back."""
