@@ -310,3 +310,22 @@ def test_a_database_that_was_started_anew_is_held_again(postgres):
         second.database.hold()
     first.close()
     second.close()
+
+
+def test_many_open_a_new_database_file_at_once(tmp_path):
+    failed = []
+
+    def begin(url):
+        try:
+            JobStore(url).close()
+        except OptionError as exc:
+            failed.append(exc)
+
+    for number in range(20):  # one in some eighty openings met the moment in which SQLite does not wait
+        url = f"sqlite:///{tmp_path / f'{number}.db'}"
+        threads = [threading.Thread(target=begin, args=(url,)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert failed == []

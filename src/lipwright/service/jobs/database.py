@@ -1,6 +1,8 @@
 """Connections to the database: SQLite beside the data, or PostgreSQL where an address is given."""
 
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
@@ -99,14 +101,28 @@ def _postgresql(url: URL) -> Engine:
     return create_engine(url, pool_pre_ping=True, connect_args=patience)
 
 
+def _use_wal(raw: Any) -> None:  # noqa: ANN401 - the driver's own connection
+    """Let readers and a writer work side by side. SQLite itself does not wait where others set that just now."""
+    end = time.monotonic() + WAIT_S
+    while True:
+        try:
+            raw.execute("PRAGMA journal_mode=WAL").close()
+        except sqlite3.OperationalError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.02)
+        else:
+            return
+
+
 def _sqlite(url: str) -> Engine:
     engine = create_engine(url, connect_args={"timeout": WAIT_S}, pool_size=THREADS)
 
     @event.listens_for(engine, "connect")
     def _prepare(raw: Any, _: object) -> None:  # noqa: ANN401 - the driver's own connection
         raw.isolation_level = None  # the driver begins nothing on its own: see `_begin`
-        for pragma in ("journal_mode=WAL", "synchronous=FULL"):  # what was answered for survives a power cut
-            raw.execute(f"PRAGMA {pragma}").close()
+        _use_wal(raw)
+        raw.execute("PRAGMA synchronous=FULL").close()  # what was answered for survives a power cut
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
