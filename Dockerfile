@@ -13,14 +13,12 @@ RUN python -m venv /opt/lipwright
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY src src
-RUN --mount=type=cache,target=/root/.cache/pip \
-    /opt/lipwright/bin/pip install ".[${EXTRAS}]"
+RUN /opt/lipwright/bin/pip install --no-cache-dir ".[${EXTRAS}]"
 # Both builds of ONNX Runtime fill one folder: the plain one has to go before the other comes, with CUDA's own libraries.
-RUN --mount=type=cache,target=/root/.cache/pip \
-    case "${VARIANT}" in \
+RUN case "${VARIANT}" in \
       cpu) ;; \
       cuda) /opt/lipwright/bin/pip uninstall --yes onnxruntime \
-            && /opt/lipwright/bin/pip install "onnxruntime-gpu[cuda,cudnn]" ;; \
+            && /opt/lipwright/bin/pip install --no-cache-dir "onnxruntime-gpu[cuda,cudnn]" ;; \
       *) echo "VARIANT is cpu or cuda, not ${VARIANT}" >&2; exit 1 ;; \
     esac
 

@@ -41,6 +41,14 @@ def postgres(tmp_path_factory):
     run("pg_ctl", "-D", str(data), "-m", "immediate", "stop", check=False)  # its folder may be cleaned away
 
 
+@pytest.fixture
+def queue(settings):
+    """The jobs of the service with those settings."""
+    made = JobStore(settings.database)
+    yield made
+    made.close()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store(request, tmp_path):
     """An empty job store, on each kind of database."""

@@ -6,19 +6,12 @@ from sqlalchemy.exc import OperationalError
 from lipwright.service import fetcher
 from lipwright.service.fetcher import Fetcher
 from lipwright.service.intake import Intake
-from lipwright.service.jobs import Job, JobStore
+from lipwright.service.jobs import Job
 
 
 class _Sniffer:
     def facts(self, path):
         return {"kind": "video", "has_sound": False}
-
-
-@pytest.fixture
-def queue(settings):
-    store = JobStore(settings.database)
-    yield store
-    store.close()
 
 
 @pytest.mark.parametrize("when", ["while it is downloaded", "once it is here"])

@@ -5,16 +5,9 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from lipwright.service.housekeeping import Housekeeper
-from lipwright.service.jobs import Avatar, Job, JobStore
+from lipwright.service.jobs import Avatar, Job
 
 DAY = 24 * 3600
-
-
-@pytest.fixture
-def queue(settings):
-    store = JobStore(settings.database)
-    yield store
-    store.close()
 
 
 @pytest.fixture

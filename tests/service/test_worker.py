@@ -9,19 +9,12 @@ from sqlalchemy.exc import OperationalError
 from lipwright.errors import NoFaceError, OutputError
 from lipwright.media import open_clip
 from lipwright.service import supervisor, tasks
-from lipwright.service.jobs import Job, JobStore
+from lipwright.service.jobs import Job
 from lipwright.service.publish import publish
 from lipwright.service.supervisor import Supervisor
 from lipwright.service.worker import Cancelled, Teller, Worker, gpu
 
 FAST = {"preset": "ultrafast", "crf": 30}
-
-
-@pytest.fixture
-def queue(settings):
-    store = JobStore(settings.database)
-    yield store
-    store.close()
 
 
 @pytest.fixture
