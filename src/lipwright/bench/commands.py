@@ -83,10 +83,11 @@ def run_floor(source: Path, sink: Path, options: EncodeOptions) -> float:
     Returns:
         Wall-clock seconds.
     """
-    encoder, settings = CODECS[options.codec].encoder, options.encoder_settings()
+    encoder = CODECS[options.codec].encoder
     start = time.perf_counter()
     with av.open(str(source)) as reader, av.open(str(sink), "w") as writer:
         video, sound = reader.streams.video[0], reader.streams.audio[0]
+        settings = options.encoder_settings(video.width)
         video.thread_type = "AUTO"
         out = writer.add_stream(encoder, rate=video.average_rate, options=settings)
         assert isinstance(out, VideoStream)  # noqa: S101 - the table holds video encoders only

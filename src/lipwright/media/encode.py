@@ -158,7 +158,7 @@ class ClipWriter:
         self._to_yuv = FromRgb(self._colour)
 
     def _add_video(self, container: OutputContainer) -> VideoStream:
-        settings = self._options.encoder_settings()
+        settings = self._options.encoder_settings(self._size[0])
         stream = container.add_stream(self._codec.encoder, rate=self._fps, options=settings)
         assert isinstance(stream, VideoStream)  # noqa: S101 - the table holds video encoders only
         width, height = self._size

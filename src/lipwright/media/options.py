@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 
+import cv2
+
 from lipwright.errors import OptionError
 
+AVX512 = 13  # OpenCV's number of it, which its Python names leave out
 PRESETS = (
     "ultrafast",
     "superfast",
@@ -71,8 +74,8 @@ class EncodeOptions:
         if not 32 <= self.sound_kbps <= 512:
             raise OptionError(f"sound_kbps must be 32..512, got {self.sound_kbps}")
 
-    def encoder_settings(self) -> dict[str, str]:
-        """The options in the words of the codec's own encoder."""
+    def encoder_settings(self, width: int) -> dict[str, str]:
+        """The options in the words of the codec's own encoder, for pictures of this width in pixels."""
         speed = PRESETS.index(self.preset)
         crf = str(self.crf)
         if self.codec == "vp9":
@@ -80,5 +83,9 @@ class EncodeOptions:
             return {"crf": crf, "b": "0", "deadline": "good", "cpu-used": slow, "row-mt": "1"}
         settings = {"crf": crf, "preset": self.preset}
         if self.codec == "hevc":
-            settings["x265-params"] = "log-level=none"
+            return settings | {"x265-params": "log-level=none"}
+        if -(-width // 16) % 8 and cv2.checkHardwareSupport(AVX512):
+            # x264's AVX-512 code weighs macroblocks by eights and reads beyond the end of other rows: what it
+            # finds there differs from run to run, and so do the packets.
+            settings["x264-params"] = "asm=AVX2"
         return settings
