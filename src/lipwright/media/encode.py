@@ -1,7 +1,7 @@
 """Frames and sound in, a finished file out."""
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
@@ -45,6 +45,9 @@ class ClipWriter:
         options: Codec and quality.
         colour: The source's `Clip.colour`, to keep its matrix, range and tags; None: the standard
             for this height.
+        tags: Metadata of the file by name; MP4 and MOV keep it under exactly these names.
+        seal: Given the complete file under its hidden name, to finish it in place; what it raises
+            discards the file.
 
     Raises:
         OptionError: Size or rate is out of range, or the container does not take the codec.
@@ -62,6 +65,8 @@ class ClipWriter:
         sound: Path | str | None = None,
         options: EncodeOptions | None = None,
         colour: ColourTags | None = None,
+        tags: Mapping[str, str] | None = None,
+        seal: Callable[[Path], None] | None = None,
     ) -> None:
         self.path = Path(path)
         self.frames_written = 0
@@ -70,6 +75,8 @@ class ClipWriter:
         self._options = options or EncodeOptions()
         self._sound_path = None if sound is None else Path(sound)
         self._colour = (colour or ColourTags.standard(height)).for_writing()
+        self._tags = dict(tags or {})
+        self._seal = seal
         self._codec = CODECS[self._options.codec]
         self._check()
         self._partial = partial_name(self.path)
@@ -150,12 +157,20 @@ class ClipWriter:
         if self._sound_path is not None:
             self._sound = _SoundTrack(self._sound_path)
         with self._writing():
-            flags = {"movflags": "+faststart"} if self._format in ("mp4", "mov") else {}
-            self._container = av.open(f"file:{self._partial}", "w", format=self._format, container_options=flags)
+            self._container = av.open(
+                f"file:{self._partial}", "w", format=self._format, container_options=self._container_options()
+            )
+            self._container.metadata.update(self._tags)
             self._video = self._add_video(self._container)
             if self._sound is not None:
                 self._sound.join(self._container, self._sound_codec, self._options.sound_kbps)
         self._to_yuv = FromRgb(self._colour)
+
+    def _container_options(self) -> dict[str, str]:
+        if self._format not in ("mp4", "mov"):
+            return {}
+        # Without the second one, only the handful of names that FFmpeg knows would be kept.
+        return {"movflags": "+faststart" + "+use_metadata_tags" * bool(self._tags)}
 
     def _add_video(self, container: OutputContainer) -> VideoStream:
         settings = self._options.encoder_settings(self._size[0])
@@ -192,6 +207,8 @@ class ClipWriter:
             self._container.mux(self._video.encode(None))
             self._container.close()
             self._verify()
+            if self._seal is not None:
+                self._seal(self._partial)
             self._partial.replace(self.path)
         if self._sound is not None:
             self._sound.close()
