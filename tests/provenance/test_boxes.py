@@ -94,7 +94,9 @@ def test_sizes_that_lie_end_the_walk(name, tmp_path):
 
 def test_an_inner_size_does_not_reach_out_of_what_holds_it(tmp_path):
     path = tmp_path / "a.mov"
-    path.write_bytes(box(b"ftyp") + box(b"moov", box(b"udta", box(b"XMP_", b"ab", size=5000))) + box(b"free", b"secret"))
+    path.write_bytes(
+        box(b"ftyp") + box(b"moov", box(b"udta", box(b"XMP_", b"ab", size=5000))) + box(b"free", b"secret")
+    )
     assert read_content(path, find_box(path, "moov", "udta", "XMP_"), 9000) == b"ab"
 
 

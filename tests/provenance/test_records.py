@@ -105,7 +105,10 @@ def test_a_file_without_records(tmp_path):
             "<x1:CreatorTool> Camera 1\n</x1:CreatorTool>",
             head='<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n',
         ),
-        packet(f"<e:DigitalSourceType>{SOURCE_TYPES}digitalCapture</e:DigitalSourceType>", outside='x1:CreatorTool="Camera 1"')
+        packet(
+            f"<e:DigitalSourceType>{SOURCE_TYPES}digitalCapture</e:DigitalSourceType>",
+            outside='x1:CreatorTool="Camera 1"',
+        )
         + b" " * 2000
         + b'<?xpacket end="w"?>\0\0',
         packet("", outside=f'e:DigitalSourceType="{SOURCE_TYPES}digitalCapture" x1:CreatorTool="Camera 1"')
@@ -137,7 +140,9 @@ def test_xmp_of_a_mov_among_its_user_data(tmp_path):
 def test_records_of_pictures_of_other_tools(suffix, tmp_path):
     path = tmp_path / f"a{suffix}"
     record = "{&quot;Label&quot;:&quot;1&quot;,&quot;ContentProducer&quot;:&quot;001&quot;}"
-    content = packet(f"<T:AIGC>{record}</T:AIGC>", outside=f'e:DigitalSourceType="{SOURCE_TYPES}trainedAlgorithmicMedia"')
+    content = packet(
+        f"<T:AIGC>{record}</T:AIGC>", outside=f'e:DigitalSourceType="{SOURCE_TYPES}trainedAlgorithmicMedia"'
+    )
     extra = {"xmp": content}
     if suffix == ".png":
         info = PngInfo()
@@ -200,9 +205,9 @@ def test_a_hundred_megabytes_of_xmp_are_not_read(tmp_path, monkeypatch):
     ("text", "told"),
     [
         ("[" * 200_000, "longer than 64 KiB"),
-        ("[" * 60_000, "cannot be read"),
-        ('{"a":' * 10_000, "cannot be read"),
-        ("no JSON", "cannot be read"),
+        ("[" * 60_000, "is no JSON"),
+        ('{"a":' * 10_000, "is no JSON"),
+        ("no JSON", "is no JSON"),
         ('["Label", "1"]', "no object"),
     ],
 )
@@ -227,8 +232,8 @@ def test_an_aigc_record_keeps_plain_values_only(tmp_path):
 
 def test_tags_that_are_no_utf8(tmp_path):
     path = film(tmp_path / "a.mp4", {"comment": "PLACEHOLDER"})
-    path.write_bytes(path.read_bytes().replace(b"PLACEHOLDER", b"\xff\xfeLACEHOLDER"))
-    assert read_records(path).tags["comment"].endswith("LACEHOLDER")
+    path.write_bytes(path.read_bytes().replace(b"PLACEHOLDER", b"\xff\xfeACEHOLDER"))
+    assert read_records(path).tags["comment"].endswith("ACEHOLDER")
 
 
 def test_files_that_hold_nothing(tmp_path):

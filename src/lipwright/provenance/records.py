@@ -5,12 +5,13 @@ Nobody signs them and anybody can change them: they tell, and prove nothing.
 
 import json
 import warnings
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from typing import Any
 from uuid import UUID
-from xml.etree.ElementTree import Element, ParseError  # noqa: S405 - the types; what is read goes through defusedxml
+from xml.etree.ElementTree import Element, ParseError  # what is read goes through defusedxml
 
 import av
 from av.error import FFmpegError
@@ -24,8 +25,8 @@ from lipwright.provenance.boxes import append_uuid, find_box, read_content, top_
 from lipwright.provenance.origin import Origin
 
 XMP_UUID = UUID("be7acfcb-97a9-42e8-9c71-999491e3afac").bytes
-# "The compositing of trained algorithmic media with some other media": around a mouth that a model drew stand a camera's
-# pixels, those of a video and those of a photo alike; `trainedAlgorithmicMedia` would say that none of it was captured.
+# IPTC's word for what a trained model drew into other media: around the mouth stand a camera's pixels, those of a video
+# and of a photo alike. `trainedAlgorithmicMedia` would say that nothing in the picture was ever captured.
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 PRODUCER = "Lipwright"
 AIGC = "AIGC"
@@ -35,6 +36,7 @@ MOST_XMP = 1 << 20  # bytes
 MOST_AIGC = 1 << 16
 MOST_TAGS, MOST_FIELDS, MOST_TEXT = 100, 20, 1000  # what is shown of a file that others made
 
+_PADDING = "\0 \r\n\t"  # programs leave room behind a packet
 _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 _NAMES = {
     "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}DigitalSourceType": "digital_source_type",
@@ -167,7 +169,9 @@ def _parsed_xmp(packet: bytes, problems: list[str]) -> dict[str, str]:
         problems.append(f"the XMP record is longer than {MOST_XMP >> 20} MiB and is not looked into")
         return {}
     try:
-        return _properties(fromstring(packet.strip(b"\0 \r\n\t"), forbid_dtd=True))
+        wide = packet.startswith((BOM_UTF16_LE, BOM_UTF16_BE))
+        text = packet.decode("utf-16").strip(_PADDING) if wide else packet.strip(_PADDING.encode())
+        return _properties(fromstring(text, forbid_dtd=True))
     except DefusedXmlException:
         problems.append("the XMP record defines entities, which XMP has no use for, and is not looked into")
     except (ParseError, ValueError, LookupError, RecursionError) as exc:
@@ -185,14 +189,16 @@ def _properties(root: Element) -> dict[str, str]:
 
 
 def _parsed_aigc(text: str, problems: list[str]) -> dict[str, str]:
+    if len(text) > MOST_AIGC:
+        problems.append(f"the AIGC record is longer than {MOST_AIGC >> 10} KiB and is not looked into")
+        return {}
     try:
-        if len(text) > MOST_AIGC:
-            raise ValueError(f"it is longer than {MOST_AIGC >> 10} KiB")
         record = json.loads(text)
-        if not isinstance(record, dict):
-            raise ValueError("it is JSON, but no object of fields and values")
     except (ValueError, RecursionError) as exc:
-        problems.append(f"the AIGC record cannot be read: {exc}")
+        problems.append(f"the AIGC record is no JSON: {exc}")
+        return {}
+    if not isinstance(record, dict):
+        problems.append("the AIGC record is JSON, but no object of fields and values")
         return {}
     plain = {name: value for name, value in record.items() if isinstance(value, str | int | float)}
     return {_short(name): _short(str(value)) for name, value in list(plain.items())[:MOST_FIELDS]}
