@@ -229,6 +229,32 @@ def unmarked_views(frames: Frames, count: int, seed: int) -> Iterator[Frames]:
         yield [_resized(frame[y : y + high, x : x + wide], size) for frame in frames[start : start + 4 : 2]]
 
 
+class Tally:
+    """What was read over all clips, by attack."""
+
+    def __init__(self) -> None:
+        self.clips = 0
+        self._right, self._wrong = Counter[str](), Counter[str]()
+        self._repaired: dict[str, list[int]] = {kind: [] for kind in ATTACKS}
+
+    def add(self, read: dict[str, WatermarkReading], wanted: bytes) -> None:
+        """Count one clip."""
+        self.clips += 1
+        for kind, reading in read.items():
+            if reading.identifier is not None:
+                self._right[kind] += reading.identifier == wanted
+                self._wrong[kind] += reading.identifier != wanted
+                self._repaired[kind].append(reading.corrected)
+
+    def table(self) -> str:
+        """The table by attack."""
+        rows = [f"| attack | read, of {self.clips} | wrong | signs of {SENT} put right, median |", "|---|--:|--:|--:|"]
+        for kind in ATTACKS:
+            repaired = f"{np.median(self._repaired[kind]):.0f}" if self._repaired[kind] else ""
+            rows.append(f"| {kind} | {self._right[kind]} | {self._wrong[kind]} | {repaired} |")
+        return "\n".join(rows)
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -241,10 +267,9 @@ def main() -> None:
     options = parser.parse_args()
     cv2.setNumThreads(1)
     paths = [p for p in sorted(options.clips.glob("*.mp4")) if any(n in p.name for n in options.names or [""])]
-    right, wrong, repaired = Counter[str](), Counter[str](), {kind: list[int]() for kind in ATTACKS}
-    clips, looked, alarms = 0, 0, 0
-    print("| clip | PSNR, frame | window | its brightness | mark (ms) | frame (ms) | share |")
-    print("|---|--:|--:|--:|--:|--:|--:|")
+    tally, looked, alarms = Tally(), 0, 0
+    print("| clip | PSNR, frame | window | its brightness | mark (ms) | frame (ms) | share | not read after |")
+    print("|---|--:|--:|--:|--:|--:|--:|---|")
     for path in paths:
         try:
             frames, areas, rate, drawing = dubbed(path, options.sound, options.frames)
@@ -253,22 +278,16 @@ def main() -> None:
             continue
         if not any(areas):
             continue
-        clips += 1
         spent, marked, read = marked_and_attacked(path.stem, frames, areas, rate, drawing)
-        print(spent.row(), ", ".join(k for k, r in read.items() if r.identifier is None) or "all read", flush=True)
-        for kind, reading in read.items():
-            right[kind] += reading.identifier == identifier(path.stem)
-            wrong[kind] += reading.identifier not in (None, identifier(path.stem))
-            repaired[kind] += [reading.corrected] if reading.identifier else []
-        for view in unmarked_views(frames, -(-options.unmarked // len(paths)), clips):
+        missed = ", ".join(kind for kind, reading in read.items() if reading.identifier is None)
+        print(f"{spent.row()} {missed} |", flush=True)
+        tally.add(read, identifier(path.stem))
+        for view in unmarked_views(frames, -(-options.unmarked // len(paths)), tally.clips):
             looked += 1
             alarms += read_watermark_frames(view).identifier is not None
         if options.sheets is not None:
             show(frames[len(frames) // 2], marked[len(frames) // 2], options.sheets / f"{path.stem}.png")
-    print(f"\n| attack | read, of {clips} | wrong | signs of {SENT} put right, median |\n|---|--:|--:|--:|")
-    for kind in ATTACKS:
-        print(f"| {kind} | {right[kind]} | {wrong[kind]} | {np.median(repaired[kind] or [np.nan]):.0f} |")
-    print(f"\n{looked} readings of footage without a mark, {alarms} identifiers")
+    print(f"\n{tally.table()}\n\n{looked} readings of footage without a mark gave {alarms} identifiers")
 
 
 def show(plain: np.ndarray, marked: np.ndarray, path: Path) -> None:
@@ -277,7 +296,7 @@ def show(plain: np.ndarray, marked: np.ndarray, path: Path) -> None:
     touched = np.argwhere(change.any(-1))
     (y0, x0), (y1, x1) = touched.min(0), touched.max(0) + 1
     loud = np.clip(128 + 20 * change, 0, 255).astype(np.uint8)
-    contact_sheet([picture[y0:y1, x0:x1] for picture in (plain, marked, loud)], path, columns=3)
+    contact_sheet([p[y0:y1, x0:x1] for p in (plain, marked, loud)], path, columns=3, width=int(x1 - x0))
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def _stretches(frames: int, fps: float, seconds: float | None) -> list[list[int]
         return [numbers[start::ROUNDS].tolist() for start in range(min(ROUNDS, len(numbers)))]
     parts = np.array_split(numbers, ROUNDS)
     starts = np.linspace(0, frames - length, ROUNDS).round().astype(int)
-    return [(start + part).tolist() for start, part in zip(starts, parts, strict=True)]
+    return [(start + part).tolist() for start, part in zip(starts, parts, strict=True) if len(part)]
 
 
 def _read(rounds: Iterable[Iterable[np.ndarray]]) -> WatermarkReading:
@@ -129,7 +129,7 @@ def _received(cells: np.ndarray, row: int, column: int) -> np.ndarray:
 def _levelled(plane: np.ndarray) -> np.ndarray:
     """Cells against those around them, so that none outvotes others. (rows, columns) float32."""
     power = cv2.blur(plane * plane, (5, 5), borderType=cv2.BORDER_REFLECT)
-    return np.clip(plane / (np.sqrt(power) + 0.05), -2, 2)
+    return np.clip(plane / (np.sqrt(np.maximum(power, 0)) + 0.05), -2, 2)
 
 
 def _around(plane: np.ndarray) -> np.ndarray:

@@ -64,7 +64,7 @@ class Watermark:
         Returns:
             (H, W, 3) uint8 RGB.
         """
-        if area is None:
+        if area is None or not (self._columns and self._rows):
             return frame
         left, right, across = self._span(area.x, area.width, self._columns)
         top, bottom, down = self._span(area.y, area.height, self._rows)

@@ -27,6 +27,7 @@ SCALES = 1.012 ** np.arange(-20, 24)  # of a cell in a band: an original cropped
 COARSE, SHARP = 6, 10  # samples of a cell while looking for the lattice, while reading
 AROUND = 3  # of the sharp samples, around a place found
 NEAR = 1.004 ** np.arange(-2, 3)  # of a cell, around a place found
+LONGEST = 4  # times its shorter side, what is looked at of a frame
 FLOOR = (1.0, 0.5)  # texture, of 255, below which a difference does not count in full, by plane
 TEXTURE = 1.0  # cells: reach of what counts as texture
 
@@ -62,10 +63,12 @@ class Survey:
         self.frames = 0
         self._sums: list[np.ndarray] = []
         self._size = 0, 0
+        self._corner = 0, 0
 
     def add(self, frame: np.ndarray) -> None:
         """Add a frame, (H, W, 3) uint8 RGB, all of one size."""
-        height, width = self._size = frame.shape[:2]
+        frame = self._middle(frame)
+        height, width = frame.shape[:2]
         for band, short in enumerate(BANDS):
             scale = short / min(height, width)
             size = max(1, round(width * scale)), max(1, round(height * scale))
@@ -79,10 +82,11 @@ class Survey:
 
     def untouched(self) -> Place:
         """Where the lattice lies if the file was neither cropped nor scaled."""
-        height, width = self._size
-        cells = [cell_size(width, height) * short / min(self._size) for short in BANDS]
-        band = int(np.argmin(np.abs(np.log(np.array(cells) / CELL))))
-        return Place(band, cells[band], 0, 0)
+        scales = np.array(BANDS) / min(self._size)
+        cells = cell_size(*self._size) * scales
+        band = int(np.argmin(np.abs(np.log(cells / CELL))))
+        x, y = (-float(at * scales[band]) for at in self._corner)
+        return Place(band, float(cells[band]), x, y)
 
     def places(self, most: int) -> list[Place]:
         """The most likely places, each looked at closely."""
@@ -90,7 +94,7 @@ class Survey:
         return [self._closer(place) for place in found]
 
     def cells(self, place: Place) -> tuple[np.ndarray, int, int]:
-        """What every whole cell of a place's lattice says.
+        """What every whole cell of a place's lattice says; nothing, where there is none.
 
         Returns:
             (PLANES, rows, columns) float32, and which row and column of the repetition the first one is.
@@ -99,7 +103,7 @@ class Survey:
         left, top = place.x % place.cell, place.y % place.cell
         columns, rows = int((wide - left) / place.cell), int((high - top) / place.cell)
         if columns < 1 or rows < 1:
-            return np.zeros((PLANES, 0, 0), np.float32), 0, 0
+            return np.zeros((PLANES, 1, 1), np.float32), 0, 0
         sampled = self._cut(place.band, place.cell, (left, top), (rows * SHARP, columns * SHARP), SHARP)
         said = [
             cv2.resize(
@@ -108,6 +112,14 @@ class Survey:
             for of in range(PLANES)
         ]
         return np.stack(said), round((top - place.y) / place.cell) % SIDE, round((left - place.x) / place.cell) % SIDE
+
+    def _middle(self, frame: np.ndarray) -> np.ndarray:
+        """A frame without the ends of one that is very long: they would cost time without bound."""
+        height, width = frame.shape[:2]
+        longest = LONGEST * min(height, width)
+        x, y = (max(0, (length - longest) // 2) for length in (width, height))
+        self._size, self._corner = (width, height), (x, y)
+        return frame[y : y + longest, x : x + longest]
 
     def _peaks(self) -> Iterator[Place]:
         for band in range(len(BANDS)):
