@@ -11,8 +11,8 @@ before marking are cut out at random, scaled and read.
 import argparse
 import io
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
@@ -35,6 +35,7 @@ from lipwright.provenance.watermark.code import SENT
 Frames = list[np.ndarray]
 FIRST = (18, "veryfast")  # how `lipwright dub` encodes
 AGAIN = (23, "veryfast")  # how a file is encoded that was changed otherwise
+SIZES, LENGTHS = (240, 360, 480, 720, 1080), (0.5, 1.0, 2.0, 4.0)  # pixels of the shorter side, seconds
 WEAK, WEAKER = (28, "veryfast"), (28, "medium")
 
 
@@ -204,6 +205,24 @@ def marked_and_attacked(
     return cost(name, frames, marked, times, drawing), marked, read
 
 
+def read_by_size(
+    frames: Frames, areas: list[Area | None], rate: Fraction, wanted: bytes
+) -> Iterator[tuple[tuple[int, float, int], bool]]:
+    """One clip made smaller before it is marked, and shorter: by shorter side, seconds and CRF, whether it was read."""
+    for short in (size for size in SIZES if size <= min(frames[0].shape[:2])):
+        small = scaled(frames, short)
+        height, width = small[0].shape[:2]
+        share = width / frames[0].shape[1]
+        boxes = [a and Area(*(round(share * side) for side in (a.x, a.y, a.width, a.height))) for a in areas]
+        mark = Watermark(wanted, width, height)
+        file = encoded([mark.over(frame, box) for frame, box in zip(small, boxes, strict=True)], rate, FIRST)
+        for again in (AGAIN, WEAK):
+            changed = encoded(file, rate, again)
+            for seconds in LENGTHS:
+                reading = read_watermark_frames(spread(changed[: round(seconds * rate)]))
+                yield (short, seconds, again[0]), reading.identifier == wanted
+
+
 def spread(frames: Frames) -> Frames:
     """The frames in the order in which the reader of files takes them: all parts of the clip come early."""
     return [frame for start in range(3) for frame in frames[start::3]]
@@ -233,9 +252,10 @@ class Tally:
     """What was read over all clips, by attack."""
 
     def __init__(self) -> None:
-        self.clips = 0
+        self.clips = self.unmarked = self.alarms = 0
         self._right, self._wrong = Counter[str](), Counter[str]()
         self._repaired: dict[str, list[int]] = {kind: [] for kind in ATTACKS}
+        self._sizes: dict[tuple[int, float, int], list[bool]] = defaultdict(list)
 
     def add(self, read: dict[str, WatermarkReading], wanted: bytes) -> None:
         """Count one clip."""
@@ -245,6 +265,26 @@ class Tally:
                 self._right[kind] += reading.identifier == wanted
                 self._wrong[kind] += reading.identifier != wanted
                 self._repaired[kind].append(reading.corrected)
+
+    def add_sizes(self, read: Iterable[tuple[tuple[int, float, int], bool]]) -> None:
+        """Count one clip made smaller and shorter."""
+        for kind, right in read:
+            self._sizes[kind].append(right)
+
+    def add_unmarked(self, views: Iterable[Frames]) -> None:
+        """Count readings of footage without a mark."""
+        for view in views:
+            self.unmarked += 1
+            self.alarms += read_watermark_frames(view).identifier is not None
+
+    def size_table(self) -> str:
+        """The table by size, length and encoding."""
+        heads = [f"CRF {crf}, {seconds:g} s" for crf in (AGAIN[0], WEAK[0]) for seconds in LENGTHS]
+        rows = [f"| shorter side | clips | {' | '.join(heads)} |", "|--:" * (2 + len(heads)) + "|"]
+        for short in SIZES:
+            found = [self._sizes[short, seconds, crf] for crf in (AGAIN[0], WEAK[0]) for seconds in LENGTHS]
+            rows.append(f"| {short} | {len(found[0])} | {' | '.join(str(sum(some)) for some in found)} |")
+        return "\n".join(rows)
 
     def table(self) -> str:
         """The table by attack."""
@@ -267,7 +307,7 @@ def main() -> None:
     options = parser.parse_args()
     cv2.setNumThreads(1)
     paths = [p for p in sorted(options.clips.glob("*.mp4")) if any(n in p.name for n in options.names or [""])]
-    tally, looked, alarms = Tally(), 0, 0
+    tally = Tally()
     print("| clip | PSNR, frame | window | its brightness | mark (ms) | frame (ms) | share | not read after |")
     print("|---|--:|--:|--:|--:|--:|--:|---|")
     for path in paths:
@@ -282,12 +322,13 @@ def main() -> None:
         missed = ", ".join(kind for kind, reading in read.items() if reading.identifier is None)
         print(f"{spent.row()} {missed} |", flush=True)
         tally.add(read, identifier(path.stem))
-        for view in unmarked_views(frames, -(-options.unmarked // len(paths)), tally.clips):
-            looked += 1
-            alarms += read_watermark_frames(view).identifier is not None
+        tally.add_sizes(read_by_size(frames, areas, rate, identifier(path.stem)))
+        tally.add_unmarked(unmarked_views(frames, -(-options.unmarked // len(paths)), tally.clips))
         if options.sheets is not None:
             show(frames[len(frames) // 2], marked[len(frames) // 2], options.sheets / f"{path.stem}.png")
-    print(f"\n{tally.table()}\n\n{looked} readings of footage without a mark gave {alarms} identifiers")
+    print(
+        f"\n{tally.table()}\n\n{tally.size_table()}\n\n{looked} readings of footage without a mark gave {alarms} identifiers"
+    )
 
 
 def show(plain: np.ndarray, marked: np.ndarray, path: Path) -> None:
