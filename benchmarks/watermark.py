@@ -326,9 +326,8 @@ def main() -> None:
         tally.add_unmarked(unmarked_views(frames, -(-options.unmarked // len(paths)), tally.clips))
         if options.sheets is not None:
             show(frames[len(frames) // 2], marked[len(frames) // 2], options.sheets / f"{path.stem}.png")
-    print(
-        f"\n{tally.table()}\n\n{tally.size_table()}\n\n{looked} readings of footage without a mark gave {alarms} identifiers"
-    )
+    print(f"\n{tally.table()}\n\n{tally.size_table()}\n")
+    print(f"{tally.unmarked} readings of footage without a mark gave {tally.alarms} identifiers")
 
 
 def show(plain: np.ndarray, marked: np.ndarray, path: Path) -> None:

@@ -23,7 +23,7 @@ CELL = 10  # samples of a cell in the middle of each band
 # Shorter side of the frames as they are added up: one for cells as they were made, one for those of small originals,
 # which are larger in proportion.
 BANDS = (CELLS * CELL, 176)
-SCALES = 1.012 ** np.arange(-20, 24)  # of a cell in a band: an original cropped or stretched
+SCALES = 1.012 ** np.arange(-20, 26)  # of a cell in a band: an original cropped or stretched
 COARSE, SHARP = 6, 10  # samples of a cell while looking for the lattice, while reading
 AROUND = 3  # of the sharp samples, around a place found
 NEAR = 1.004 ** np.arange(-2, 3)  # of a cell, around a place found
