@@ -319,8 +319,7 @@ def main() -> None:
         if not any(areas):
             continue
         spent, marked, read = marked_and_attacked(path.stem, frames, areas, rate, drawing)
-        missed = ", ".join(kind for kind, reading in read.items() if reading.identifier is None)
-        print(f"{spent.row()} {missed} |", flush=True)
+        print(spent.row(), ", ".join(kind for kind in read if read[kind].identifier is None), "|", flush=True)
         tally.add(read, identifier(path.stem))
         tally.add_sizes(read_by_size(frames, areas, rate, identifier(path.stem)))
         tally.add_unmarked(unmarked_views(frames, -(-options.unmarked // len(paths)), tally.clips))
