@@ -13,7 +13,20 @@ from lipwright.errors import OptionError
 OWN = Path(str(files("lipwright.compose").joinpath("fonts")))
 _EUROPE = "europe"
 _OUTLINES = ("glyf", "CFF ", "CFF2")
-_PLAIN = ("bold", "italic", "oblique", "black", "heavy", "light", "thin", "mono", "serif", "condensed", "math", "symbol")
+_PLAIN = (
+    "bold",
+    "italic",
+    "oblique",
+    "black",
+    "heavy",
+    "light",
+    "thin",
+    "mono",
+    "serif",
+    "condensed",
+    "math",
+    "symbol",
+)
 
 
 class Typeface:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 CARRIERS = (".mp4", ".m4v", ".mov")  # suffixes of the files we write that a statement can be put into
 _FORMATS = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime"}
+_SIGNS, _HEAD = (b"manifest\0", b"jumb"), 64  # what the box of a statement holds, and within how many bytes
 _SMALL = b"RIFF\x04\0\0\0WAVE"
 # Nobody is asked over the network, and no pictures of people are put in.
 _SETTINGS: dict[str, Any] = {
@@ -129,7 +130,7 @@ def read_statement(path: Path, *, trust: Path | None = None) -> Statement | None
         with path.open("rb") as file:
             reader = c2pa.Reader.try_create(None, _Watched(file), context=context(c2pa, settings))
             if reader is None:
-                return None
+                return _damaged(path, "its box is called something else")
             with reader:
                 return _stated(path, json.loads(reader.json()))
     except (c2pa.C2paError, ValueError, RecursionError) as exc:
@@ -139,11 +140,12 @@ def read_statement(path: Path, *, trust: Path | None = None) -> Statement | None
 
 def _damaged(path: Path, why: str) -> Statement | None:
     """What to say of a file in which no statement can be read: in most there is none."""
-    if not any(box.uuid == C2PA_UUID for box in top_boxes(path)):
-        return None
-    return Statement(
-        holds=False, state="invalid", problems=(f"the signed statement is damaged and cannot be read: {why}",)
-    )
+    for box in top_boxes(path):
+        if box.uuid == C2PA_UUID or all(sign in read_content(path, box, _HEAD) for sign in _SIGNS):
+            return Statement(
+                holds=False, state="invalid", problems=(f"the signed statement is damaged and cannot be read: {why}",)
+            )
+    return None
 
 
 def _stated(path: Path, read: dict[str, Any]) -> Statement:
