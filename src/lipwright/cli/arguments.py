@@ -36,6 +36,22 @@ Device = Annotated[
 ModelFolder = Annotated[
     Path | None, typer.Option("--models", help="Folder of published models; default: LIPWRIGHT_MODELS or the user's.")
 ]
+Watermark = Annotated[Path | None, typer.Option(metavar="PICTURE", help="A picture over every frame, bottom right.")]
+DigitalAuth = Annotated[
+    Path | None, typer.Option(metavar="PICTURE", help="A picture over every frame, top right: HeyGem's note.")
+]
+Label = Annotated[
+    str, typer.Option(help="Text over the picture that says it is made with AI: off, start (3 seconds) or always.")
+]
+LabelText = Annotated[str, typer.Option(help="What the label says; default: a sentence of the language.")]
+LabelLanguage = Annotated[
+    str, typer.Option(help="Language of its sentence, e.g. en, zh, zh-Hant, ja, ko, de; default: this computer's.")
+]
+LabelCorner = Annotated[str, typer.Option(help="Where it stands: top-left, top-right, bottom-left or bottom-right.")]
+LabelSize = Annotated[float, typer.Option(help="Height of its letters, as a share of the picture's shorter side.")]
+LabelFont = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="A font file for it; default: one that has the letters.")
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the log.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show nothing but errors.")]
 LogFile = Annotated[Path | None, typer.Option(help="Write the whole log into this file.")]

@@ -45,10 +45,14 @@ def dub(
     blur_threshold: Annotated[
         float, typer.Option(help="Restore only a face blurred more than this, 0 to 1; 0 restores any.")
     ] = 0.0,
-    label: Annotated[
-        list[str] | None,
-        typer.Option(metavar="PICTURE@CORNER", help="A picture over every frame, e.g. logo.png@top-right; repeatable."),
-    ] = None,
+    watermark: args.Watermark = None,
+    digital_auth: args.DigitalAuth = None,
+    label: args.Label = "off",
+    label_text: args.LabelText = "",
+    label_language: args.LabelLanguage = "",
+    label_corner: args.LabelCorner = "top-left",
+    label_size: args.LabelSize = 0.05,
+    label_font: args.LabelFont = None,
     device: args.Device = "auto",
     batch_size: Annotated[int, typer.Option(help="Frames the heygem engine draws at a time.")] = 4,
     models: args.ModelFolder = None,
@@ -72,7 +76,7 @@ def dub(
     """Make the person in a video or photo say a sound."""
     terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json, log_file=log_file)
     with terminal.errors():
-        from lipwright.compose.labels import parse_label
+        from lipwright.compose.overlays import heygem_overlays
         from lipwright.media import EncodeOptions
         from lipwright.media.rates import parse_rate
         from lipwright.pipeline.config import DubOptions
@@ -95,7 +99,13 @@ def dub(
             restore_when=restore_when,
             blur_threshold=blur_threshold,
             models=models,
-            labels=tuple(parse_label(text) for text in label or ()),
+            overlays=heygem_overlays(watermark=watermark, digital_auth=digital_auth),
+            label=label,
+            label_text=label_text,
+            label_language=label_language,
+            label_corner=label_corner,
+            label_size=label_size,
+            label_font=label_font,
             mask_debug=mask_debug,
         )
         if dry_run:

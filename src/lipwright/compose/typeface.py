@@ -82,12 +82,11 @@ def _first(text: str, paths: Iterator[Path]) -> tuple[Path, int] | None:
 def _faces(path: Path) -> Iterator[frozenset[int]]:
     """The characters of each face in a font file; nothing of a file that is none."""
     try:
-        if path.suffix.lower() in (".ttc", ".otc"):
-            with TTCollection(str(path), lazy=True) as collection:
-                yield from map(_characters, collection.fonts)
-        else:
-            with TTFont(path, lazy=True) as font:
-                yield _characters(font)
+        with path.open("rb") as file:  # fontTools leaves a file open that it cannot read
+            if path.suffix.lower() in (".ttc", ".otc"):
+                yield from map(_characters, TTCollection(file, lazy=True).fonts)
+            else:
+                yield _characters(TTFont(file, lazy=True))
     except (OSError, TTLibError, AssertionError, KeyError, ValueError):  # what fontTools says of damaged files
         return
 

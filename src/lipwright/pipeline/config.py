@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from pathlib import Path
 
-from lipwright.compose.labels import Label
+from lipwright.compose.caption import CORNER, SIZE, WHEN, check_caption
+from lipwright.compose.overlays import CORNERS, Overlay
 from lipwright.errors import OptionError
 from lipwright.face.track import check_person
 from lipwright.media import EncodeOptions
@@ -37,7 +38,13 @@ class DubOptions:
         restore_when: `before` the mouth is drawn, or `after`.
         blur_threshold: restore only footage whose face is blurred more than this, 0..1; 0 restores all.
         models: folder of published models; None is the user's.
-        labels: pictures laid over every frame of the result, in this order.
+        overlays: pictures laid over every frame of the result, in this order.
+        label: when text over the picture says that it is made: `off`, `start` (3 seconds) or `always`.
+        label_text: what it says; empty: a sentence of the language.
+        label_language: a row of `lipwright.compose.wording.SENTENCES`; empty: what this machine speaks.
+        label_corner: row of `lipwright.compose.overlays.CORNERS`.
+        label_size: height of its letters, as a share of the picture's shorter side.
+        label_font: a font file for it; None looks for one that has the letters.
         mask_debug: also write `<name>.mask<suffix>`, the result with what it was drawn by over it.
 
     Raises:
@@ -60,7 +67,13 @@ class DubOptions:
     restore_when: str = "before"
     blur_threshold: float = 0.0
     models: Path | None = None
-    labels: tuple[Label, ...] = ()
+    overlays: tuple[Overlay, ...] = ()
+    label: str = "off"
+    label_text: str = ""
+    label_language: str = ""
+    label_corner: str = CORNER
+    label_size: float = SIZE
+    label_font: Path | None = None
     mask_debug: bool = False
 
     def __post_init__(self) -> None:
@@ -70,6 +83,9 @@ class DubOptions:
         _check_word("length", self.length, LENGTHS)
         _check_word("mask", self.mask, MASKS)
         _check_word("restore-when", self.restore_when, MOMENTS)
+        _check_word("label", self.label, WHEN)
+        _check_word("label-corner", self.label_corner, CORNERS)
+        check_caption(self.label_text, self.label_language, self.label_size)
         if not 0 <= self.intensity <= 2:
             raise OptionError(f"intensity must be 0..2, got {self.intensity:g}; 1 moves the mouth as far as was heard")
         if self.fps is not None and not 1 <= self.fps <= 120:

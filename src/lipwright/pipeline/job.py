@@ -12,11 +12,11 @@ import numpy as np
 from lipwright import registry
 from lipwright.avatar.store import AnyAvatar, AvatarStore
 from lipwright.compose.blend import dissolve, paste
-from lipwright.compose.labels import Labels
 from lipwright.media import Clip, prefetch
 from lipwright.pipeline.analysis import AHEAD, Analysis
 from lipwright.pipeline.config import DubOptions
 from lipwright.pipeline.engines import ENGINES
+from lipwright.pipeline.finish import Finish
 from lipwright.pipeline.hearing import read_speech
 from lipwright.pipeline.plan import plan_frames
 from lipwright.pipeline.staging import Aim, Asked, Staging
@@ -33,7 +33,7 @@ class Drawn:
     Args:
         output: number of the output frame.
         source: (H, W, 3) uint8 RGB, the planned source frame; a cross-dissolve is itself the planned frame.
-        frame: (H, W, 3) uint8 RGB, what an encoder is given, but for labels.
+        frame: (H, W, 3) uint8 RGB, what an encoder is given, but for pictures and label.
         patches: what was drawn, none where the source frame shows no face, two in a cross-dissolve.
         aims: what each of the patches was drawn by.
     """
@@ -104,7 +104,7 @@ class Job:
         engine = ENGINES[options.engine]
         self._play = clip.play
         self.notes: list[str] = []
-        self._labels = Labels(options.labels, clip.facts.width, clip.facts.height)
+        self._finish = Finish(options, clip.facts)
         with clock("models"):
             models = open_models(options)
             self.notes += models.notes
@@ -134,9 +134,9 @@ class Job:
         self._play, self.avatar, frames = look.bring_alive(clip, self.avatar, len(self.plan))
         self.plan = replace(self.plan, source=np.arange(len(self.plan), dtype=np.int32) % frames)
 
-    def labelled(self, shot: Drawn) -> np.ndarray:
-        """The drawn frame with the labels of the options over it. (H, W, 3) uint8 RGB."""
-        return self._labels.over(shot.frame)
+    def finished(self, shot: Drawn) -> np.ndarray:
+        """The drawn frame as it is written: with pictures and label over it. (H, W, 3) uint8 RGB."""
+        return self._finish.over(shot.frame, shot.output)
 
     def shots(self, outputs: Iterable[int] | None = None) -> Generator[Drawn, None, None]:
         """Draw output frames.

@@ -34,8 +34,8 @@ def dub(
         output: the file to write; it appears when complete.
         options: see `DubOptions`.
         progress: told `(stage, done, total)`, stages `analyse` and `render`.
-        watch: given every frame with its source and mask once it is written, without labels, to look at and not to
-            change.
+        watch: given every frame with its source and mask once it is written, without pictures and label, to look
+            at and not to change.
 
     Raises:
         InputError: the video, the sound or an option cannot be used.
@@ -56,7 +56,7 @@ def dub(
         job = Job(clip, audio, options, progress, clock)
         with clock("render"), mask or nullcontext(), result, closing(prefetch(job.shots(), AHEAD)) as shots:
             for shot in shots:
-                result.write(job.labelled(shot))
+                result.write(job.finished(shot))
                 if mask is not None:
                     mask.write(explained(shot, float(shot.output / facts.fps)))
                 if watch is not None:
@@ -83,7 +83,7 @@ def dub(
 def dub_frames(
     video: Path | str, audio: Path | str, *, options: DubOptions | None = None, progress: Progress = silent
 ) -> Iterator[np.ndarray]:
-    """The frames `dub` would write, labels included, one at a time, nothing encoded.
+    """The frames `dub` would write, pictures and label included, one at a time, nothing encoded.
 
     Yields:
         (H, W, 3) uint8 RGB.
@@ -96,7 +96,7 @@ def dub_frames(
         job = Job(clip, Path(audio), options, progress)
         with closing(job.shots()) as shots:
             for shot in shots:
-                yield job.labelled(shot)
+                yield job.finished(shot)
 
 
 def open_writer(output: Path, clip: Clip, audio: Path | None, options: DubOptions) -> ClipWriter:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from lipwright.compose.labels import Label
+from lipwright.compose.overlays import Overlay, heygem_overlays
 from lipwright.media import EncodeOptions
 from lipwright.media.rates import parse_rate
 from lipwright.pipeline.config import DubOptions
@@ -12,7 +12,6 @@ from lipwright.pipeline.engines import ENGINES
 from lipwright.service.settings import Settings
 
 ENCODE = ("codec", "crf", "preset")
-CORNERS = {"watermark": "bottom-right", "digital_auth": "top-right"}  # the same as HeyGem's
 DEFAULTED = ("mask", "restore", "restore_when", "blur_threshold", "batch_size")  # by the service's settings
 
 
@@ -42,10 +41,10 @@ def dub_options(asked: dict[str, Any], settings: Settings, device: str = "auto")
     )
 
 
-def chosen_labels(names: Collection[str], settings: Settings) -> tuple[Label, ...]:
-    """The configured pictures of these names, rows of `CORNERS`, in the corners they belong to."""
+def chosen_overlays(names: Collection[str], settings: Settings) -> tuple[Overlay, ...]:
+    """The configured pictures of these names, `watermark` and `digital_auth`, in the corners they belong to."""
     pictures = {"watermark": settings.watermark_path, "digital_auth": settings.digital_auth_path}
-    return tuple(Label(picture, CORNERS[name]) for name, picture in pictures.items() if picture and name in names)
+    return heygem_overlays(**{name: path for name, path in pictures.items() if name in names})
 
 
 def inside(settings: Settings, name: str) -> Path:
