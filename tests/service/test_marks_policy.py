@@ -106,7 +106,7 @@ def test_settings_that_cannot_be(flags, told):
     ("more", "told"),
     [
         ({"label_text": "\U0010fffd"}, "no font was found"),
-        ({"label": "start", "label_font": "none.ttf"}, r"none\.ttf lacks"),
+        ({"label": "start", "label_font": "none.ttf"}, r"none\.ttf is no font"),
         ({"certificate": "none.pem", "private_key": "none.pem"}, r"none\.pem cannot be read"),
     ],
 )
