@@ -35,6 +35,14 @@ def cache(tmp_path_factory, monkeypatch):
     return folder
 
 
+@pytest.fixture(autouse=True)
+def signing(tmp_path_factory, monkeypatch):
+    """No test signs with the user's certificate; they share one of their own."""
+    folder = tmp_path_factory.getbasetemp() / "signing"
+    monkeypatch.setenv("LIPWRIGHT_SIGNING", str(folder))
+    return folder
+
+
 @pytest.fixture
 def folder(tmp_path):
     """An empty folder for outputs."""

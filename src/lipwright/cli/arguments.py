@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from lipwright.errors import OptionError
+
 Video = Annotated[
     Path,
     typer.Option("--video", "--video_path", "--source_path", "--face", help="A video or photo of the person."),
@@ -52,7 +54,34 @@ LabelSize = Annotated[float, typer.Option(help="Height of its letters, as a shar
 LabelFont = Annotated[
     Path | None, typer.Option(metavar="FILE", help="A font file for it; default: one that has the letters.")
 ]
+Marks = Annotated[
+    str, typer.Option(help="on: the file says what it is (signed statement, mark in the picture, records); or off.")
+]
+ConsentNote = Annotated[
+    str,
+    typer.Option(
+        help="What the signed statement says of the shown person's consent; whoever has the file can read it."
+    ),
+]
+Certificate = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="PEM", help="Who signs, with those that vouch for it; default: this computer's own, self-made."
+    ),
+]
+PrivateKey = Annotated[Path | None, typer.Option(metavar="PEM", help="The certificate's key, not encrypted.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the log.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show nothing but errors.")]
 LogFile = Annotated[Path | None, typer.Option(help="Write the whole log into this file.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout instead of text.")]
+
+
+def is_on(option: str, word: str) -> bool:
+    """What `on` or `off` means.
+
+    Raises:
+        OptionError: it is another word.
+    """
+    if word not in ("on", "off"):
+        raise OptionError(f"{option} must be on or off, got {word!r}")
+    return word == "on"

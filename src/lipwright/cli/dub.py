@@ -1,5 +1,6 @@
 """`lipwright dub` and `lipwright demo`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
     from lipwright.pipeline.estimate import Estimate
 
 SHEET_FRAMES = 18
+MARKS = {
+    "statement": "signed statement",
+    "mark": "mark in the picture",
+    "records": "records beside it",
+    "label": "visible label",
+}
 
 
 def dub(
@@ -53,6 +60,10 @@ def dub(
     label_corner: args.LabelCorner = "top-left",
     label_size: args.LabelSize = 0.05,
     label_font: args.LabelFont = None,
+    marks: args.Marks = "on",
+    consent_note: args.ConsentNote = "",
+    certificate: args.Certificate = None,
+    private_key: args.PrivateKey = None,
     device: args.Device = "auto",
     batch_size: Annotated[int, typer.Option(help="Frames the heygem engine draws at a time.")] = 4,
     models: args.ModelFolder = None,
@@ -107,6 +118,10 @@ def dub(
             label_size=label_size,
             label_font=label_font,
             mask_debug=mask_debug,
+            marks=args.is_on("--marks", marks),
+            consent_note=consent_note,
+            certificate=certificate,
+            private_key=private_key,
         )
         if dry_run:
             show_plan(terminal, (video, audio, output), options)
@@ -160,6 +175,7 @@ def plan_text(plan: "Estimate") -> str:
         "output": f"{plan.frames} frames at {float(footage.fps):.5g} fps ({float(plan.duration):.2f} s)",
         "length": f"{plan.length}: {used}",
         "encoder": f"{encode.codec}, crf {encode.crf}, {encode.preset}",
+        "marks": told_marks(plan.marks),
         "avatar": f"{plan.avatar_key}, " + ("stored" if plan.avatar_stored else "to be made: the footage is analysed"),
         "estimate": f"{needed['avatar']:.0f} s analysis, {sum(needed.values()):.0f} s in all, {plan.size / 1e6:.1f} MB "
         f"(from {plan.tried} frames tried just now on this machine)",
@@ -181,6 +197,10 @@ def check_alone(asked: dict[str, bool]) -> None:
 
 def demo(
     folder: Annotated[Path, typer.Option("--output", "-o", help="Folder for the two files.")] = Path(),
+    marks: args.Marks = "on",
+    consent_note: args.ConsentNote = "",
+    certificate: args.Certificate = None,
+    private_key: args.PrivateKey = None,
     verbose: args.Verbose = False,
     quiet: args.Quiet = False,
     as_json: args.Json = False,
@@ -189,11 +209,18 @@ def demo(
     terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json, log_file=None)
     with terminal.errors():
         from lipwright.example import portrait, speech
+        from lipwright.pipeline.config import DubOptions
         from lipwright.pipeline.run import dub as run
 
+        options = DubOptions(
+            marks=args.is_on("--marks", marks),
+            consent_note=consent_note,
+            certificate=certificate,
+            private_key=private_key,
+        )
         output, sheet = folder / "lipwright-demo.mp4", folder / "lipwright-demo.png"
         with terminal.progress() as progress:
-            report = run(portrait, speech, output, progress=progress)
+            report = run(portrait, speech, output, options=options, progress=progress)
         write_sheet(output, report, sheet)
         terminal.result(report.as_dict() | {"sheet": str(sheet)}, f"{summary(report)}\n{sheet}: contact sheet")
 
@@ -218,4 +245,13 @@ def summary(report: Report) -> str:
     line = f"{report.output}: {report.frames} frames at {float(report.fps):.5g} fps, {report.width}×{report.height}"
     if report.frames_without_face:
         line += f"; {report.frames_without_face} show no usable mouth and were left as they are"
-    return "\n".join([line, *(f"note: {note}" for note in report.notes)])
+    lines = [line]
+    if report.marks:
+        marked = f"marked: {told_marks(report.marks)}"
+        lines.append(f"{marked}; signed by {report.signed_by}" if report.signed_by else marked)
+    return "\n".join([*lines, *(f"note: {note}" for note in report.notes)])
+
+
+def told_marks(layers: Sequence[str]) -> str:
+    """What tells of a file's origin, in words."""
+    return ", ".join(MARKS[layer] for layer in layers) or "nothing"

@@ -15,6 +15,8 @@ from lipwright.pipeline.plan import LENGTHS
 from lipwright.pipeline.touch import MASKS, MOMENTS
 from lipwright.runtime import check_device
 
+MOST_NOTE = 1000  # characters of a note on consent
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DubOptions:
@@ -46,6 +48,10 @@ class DubOptions:
         label_size: height of its letters, as a share of the picture's shorter side.
         label_font: a font file for it; None looks for one that has the letters.
         mask_debug: also write `<name>.mask<suffix>`, the result with what it was drawn by over it.
+        marks: put in what tells of the file's origin: a signed statement, a mark in the picture, records.
+        consent_note: what the statement says of the shown person's consent, up to 1000 characters on one line.
+        certificate, private_key: who signs the statement (PEM, the certificate before those that vouch for it; both or
+            neither); None is this computer's own certificate, which proves no identity.
 
     Raises:
         OptionError: a value is outside its range; the sentence names the option.
@@ -75,6 +81,10 @@ class DubOptions:
     label_size: float = SIZE
     label_font: Path | None = None
     mask_debug: bool = False
+    marks: bool = True
+    consent_note: str = ""
+    certificate: Path | None = None
+    private_key: Path | None = None
 
     def __post_init__(self) -> None:
         check_person(self.person)
@@ -96,6 +106,7 @@ class DubOptions:
             if not 0 <= value <= 1:
                 raise OptionError(f"{name} must be 0..1, got {value:g}; 0 is the default")
         self._check_engine()
+        self._check_marks()
 
     def _check_engine(self) -> None:
         """Refuse what the engine would silently leave out."""
@@ -103,6 +114,21 @@ class DubOptions:
         for name in ENGINES[self.engine].ignores:
             if getattr(self, name) != defaults[name]:
                 raise OptionError(f"{name.replace('_', '-')} means nothing to engine {self.engine}; leave it out")
+
+    def _check_marks(self) -> None:
+        """Refuse what would be left out of the statement."""
+        note, asked = self.consent_note, self.consent_note or self.certificate or self.private_key
+        if asked and not self.marks:
+            given = "consent-note" if note else "certificate" if self.certificate else "private-key"
+            raise OptionError(
+                f"{given} belongs to the signed statement, which marks off leaves out; leave one of them out"
+            )
+        if len(note) > MOST_NOTE or not (note.isprintable() and note == note.strip()):
+            got = f"{len(note)} characters" if len(note) > MOST_NOTE else "others"
+            raise OptionError(f"consent-note takes up to {MOST_NOTE} printable characters on one line, got {got}")
+        if (self.certificate is None) != (self.private_key is None):
+            missing = "certificate" if self.certificate is None else "private-key"
+            raise OptionError(f"{missing} is missing: a certificate and its private key are given together")
 
 
 def _check_word(name: str, word: str, known: Sequence[str]) -> None:

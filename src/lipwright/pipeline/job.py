@@ -1,7 +1,7 @@
 """One clip and one sound on their way through the stages, up to the frames that an encoder is given."""
 
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -25,6 +25,9 @@ from lipwright.progress import Progress, silent
 from lipwright.render.base import Patch
 from lipwright.runtime import Models
 
+Mark = Callable[[np.ndarray, Sequence[Patch]], np.ndarray]
+"""Puts the mark into a frame, around what was drawn in it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
@@ -33,7 +36,7 @@ class Drawn:
     Args:
         output: number of the output frame.
         source: (H, W, 3) uint8 RGB, the planned source frame; a cross-dissolve is itself the planned frame.
-        frame: (H, W, 3) uint8 RGB, what an encoder is given, but for pictures and label.
+        frame: (H, W, 3) uint8 RGB, what an encoder is given, but for pictures, label and mark.
         patches: what was drawn, none where the source frame shows no face, two in a cross-dissolve.
         aims: what each of the patches was drawn by.
     """
@@ -79,6 +82,7 @@ class Job:
         options: see `DubOptions`.
         progress: told `("analyse", done, total)`.
         clock: takes the time of the stages.
+        mark: puts the mark into a finished frame around what was drawn; None leaves it as it is.
 
     Attributes:
         plan: which source frame serves which output frame.
@@ -99,12 +103,14 @@ class Job:
         options: DubOptions,
         progress: Progress = silent,
         clock: Clock | None = None,
+        mark: Mark | None = None,
     ) -> None:
         clock = clock or Clock()
         engine = ENGINES[options.engine]
         self._play = clip.play
         self.notes: list[str] = []
         self._finish = Finish(options, clip.facts)
+        self._mark = mark
         with clock("models"):
             models = open_models(options)
             self.notes += models.notes
@@ -135,8 +141,12 @@ class Job:
         self.plan = replace(self.plan, source=np.arange(len(self.plan), dtype=np.int32) % frames)
 
     def finished(self, shot: Drawn) -> np.ndarray:
-        """The drawn frame as it is written: with pictures and label over it. (H, W, 3) uint8 RGB."""
-        return self._finish.over(shot.frame, shot.output)
+        """The drawn frame as it is written: with pictures, label and mark. (H, W, 3) uint8 RGB."""
+        return self.marked(self._finish.over(shot.frame, shot.output), shot)
+
+    def marked(self, picture: np.ndarray, shot: Drawn) -> np.ndarray:
+        """A picture of the drawn frame with the mark, itself where nothing was drawn. (H, W, 3) uint8 RGB."""
+        return self._mark(picture, shot.patches) if self._mark is not None else picture
 
     def shots(self, outputs: Iterable[int] | None = None) -> Generator[Drawn, None, None]:
         """Draw output frames.

@@ -1,10 +1,13 @@
 """What a finished file says of its origin, put in on the way: a mark in the pixels, records, a signed statement."""
 
+import hashlib
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -16,29 +19,32 @@ from lipwright.pipeline.engines import ENGINES
 from lipwright.pipeline.touch import Touch
 from lipwright.provenance.certificates import Signer, open_signer
 from lipwright.provenance.origin import ModelUsed, Origin, Source, model_used, read_source
+from lipwright.provenance.records import tags, write_xmp, xmp
 from lipwright.provenance.statement import CARRIERS, check_signer, sign
+from lipwright.render.base import Patch
 from lipwright.runtime import Models
 
-if TYPE_CHECKING:
+MARKED = find_spec("lipwright.provenance.watermark") is not None  # until it is there
+if MARKED:
     from lipwright.provenance.watermark import Area, Watermark
 
-OFF = "the file says nothing of its origin: marks are off"
+OFF = "marks are off: no signed statement, no mark in the picture and no records tell of the file's origin"
 SHAPING = ("length", "person", "tracker", "intensity", "still", "batch_size", "mask", "restore", "restore_when",
-           "blur_threshold")  # fmt: skip
+           "blur_threshold", "label", "label_text", "label_language", "label_corner", "label_size")  # fmt: skip
 
 
 class Marks:
     """The marks of one job; use as a context manager, which ends what still reads the inputs.
 
-    The inputs are hashed beside the job, from the beginning on.
+    The inputs are hashed beside the job, from the beginning on. Where marks are off, there is nothing to wait for.
 
     Args:
         clip, audio, options: the job's.
         output: the file it writes, None where it gives frames only.
 
     Attributes:
-        layers: what marks the result, in the order statement, mark, records.
-        settings: of `Origin`; what turns out before the first pixel is drawn may be added.
+        layers: see `layers_of`.
+        settings: of `Origin`, beside the options: what turns out before the first pixel is drawn.
         signer: who signs, None where nothing is signed.
 
     Raises:
@@ -46,14 +52,14 @@ class Marks:
         OutputError: the certificate of this computer cannot be kept.
     """
 
-    def __init__(self, clip: Clip, audio: Path, options: DubOptions, output: Path | None) -> None:
+    def __init__(self, clip: Clip, audio: Path, options: DubOptions, output: Path | None = None) -> None:
         self.layers = layers_of(options, output)
-        self.settings = shaping(options, clip)
+        self.settings: dict[str, Any] = {}
         self.signer = _signer(options, self.layers)
         self._clip, self._audio, self._options = clip, audio, options
         self._ended = Event()
         self._beside = ThreadPoolExecutor(1, "origin")
-        self._read = self._beside.submit(self._inputs)
+        self._read = self._beside.submit(self._inputs) if options.marks else None
 
     def __enter__(self) -> Self:
         return self
@@ -70,6 +76,7 @@ class Marks:
             MediaError: one is gone.
             BackendError: a model is.
         """
+        assert self._read is not None  # noqa: S101 - nobody asks where marks are off
         video, audio, models = self._read.result()
         return Origin(
             software=f"lipwright {__version__}",
@@ -77,37 +84,37 @@ class Marks:
             models=models,
             video=video,
             audio=audio,
-            settings=self.settings,
+            settings=shaping(self._options, self._clip) | self.settings,
             consent_note=self._options.consent_note,
             layers=self.layers,
         )
 
-    def over(self, frame: np.ndarray, area: "Area | None") -> np.ndarray:
-        """The frame with the mark, itself where nothing in it is made. (H, W, 3) uint8 RGB, not written to."""
-        return self._watermark.over(frame, area)
+    def over(self, frame: np.ndarray, patches: Sequence[Patch]) -> np.ndarray:
+        """The frame with the mark around what was drawn, itself where that is nothing, or marks are off.
+
+        Args:
+            frame: (H, W, 3) uint8 RGB, not written to.
+            patches: what was drawn in it.
+        """
+        return self._watermark.over(frame, area_of(patches)) if self._options.marks and MARKED else frame
 
     def tags(self) -> dict[str, str]:
         """Metadata of the result."""
-        from lipwright.provenance.records import tags
-
         return tags(self.origin)
 
     def seal(self, path: Path) -> None:
         """Put records and the signed statement into the complete file.
 
         Raises:
-            OutputError: it cannot be written.
+            OutputError: it cannot be signed.
+            OSError: it cannot be written.
         """
-        from lipwright.provenance.records import write_xmp, xmp
-
         write_xmp(path, xmp(self.origin))
         if self.signer is not None:
             sign(path, self.origin, self.signer, video=self._clip.facts.path, audio=self._audio)
 
     @cached_property
     def _watermark(self) -> "Watermark":
-        from lipwright.provenance.watermark import Watermark
-
         return Watermark(self.origin.mark_id(), self._clip.facts.width, self._clip.facts.height)
 
     def _inputs(self) -> tuple[Source, Source, tuple[ModelUsed, ...]]:
@@ -119,18 +126,31 @@ class Marks:
         return video, audio, tuple(model_used(name, models.sha256(name)) for name in names)
 
 
+def area_of(patches: Sequence[Patch]) -> "Area | None":
+    """The smallest area that holds them all, None where there are none."""
+    if not patches:
+        return None
+    left, top = min(patch.x for patch in patches), min(patch.y for patch in patches)
+    right = max(patch.x + patch.mask.shape[1] for patch in patches)
+    bottom = max(patch.y + patch.mask.shape[0] for patch in patches)
+    return Area(left, top, right - left, bottom - top)
+
+
 def layers_of(options: DubOptions, output: Path | None) -> tuple[str, ...]:
-    """What will mark the result of a job.
+    """What will tell of the origin of a job's result: of statement, mark, records and label, in this order.
 
     Args:
         options: the job's.
         output: the file, None where the job gives frames only.
     """
+    label = ("label",) if options.label != "off" else ()
     if not options.marks:
-        return ()
+        return label
+    mark = ("mark",) * MARKED
     if output is None:
-        return ("mark",)
-    return ("statement", "mark", "records") if output.suffix.lower() in CARRIERS else ("mark", "records")
+        return (*mark, *label)
+    statement = ("statement",) if output.suffix.lower() in CARRIERS else ()
+    return (*statement, *mark, "records", *label)
 
 
 def check_marks(options: DubOptions, output: Path) -> None:
@@ -161,10 +181,16 @@ def notes_of(options: DubOptions, output: Path) -> list[str]:
 
 
 def shaping(options: DubOptions, clip: Clip) -> dict[str, Any]:
-    """Options that shape the result, as `Origin.settings` holds them."""
+    """Options that shape the result, as `Origin.settings` holds them.
+
+    Raises:
+        OSError: a picture that is laid over it is gone.
+    """
     plain = {name: getattr(options, name) for name in SHAPING if name not in ENGINES[options.engine].ignores}
-    encode = options.encode
-    return plain | {"fps": str(clip.facts.fps), "codec": encode.codec, "crf": encode.crf, "preset": encode.preset}
+    encode = {name: getattr(options.encode, name) for name in ("codec", "crf", "preset", "sound_kbps")}
+    laid_over = [f"{overlay.corner} {hashlib.sha256(overlay.picture.read_bytes()).hexdigest()}" for overlay in
+                 options.overlays]  # fmt: skip
+    return plain | encode | {"fps": str(clip.facts.fps), "overlays": laid_over}
 
 
 def _signer(options: DubOptions, layers: tuple[str, ...], *, own: bool = True) -> Signer | None:

@@ -38,6 +38,12 @@ class JobOptions(BaseModel):
     restore_when: Literal["before", "after"] | None = None
     blur_threshold: float | None = Field(None, ge=0, le=1)
     batch_size: int | None = Field(None, ge=1, le=64)
+    marks: bool | None = Field(None, description="Say in the result what made it; false only where the service allows.")
+    consent_note: str | None = Field(None, max_length=1000, description="What the shown person agreed to; is signed.")
+    label: Literal["off", "start", "always"] | None = Field(None, description="Visible text that says it is made.")
+    label_text: str | None = Field(None, max_length=200)
+    label_language: str | None = Field(None, max_length=35, description="Of its sentence: en, zh, zh-Hant …")
+    label_corner: Literal["top-left", "top-right", "bottom-left", "bottom-right"] | None = None
     fps: str | None = Field(None, max_length=20, description="Frames per second such as 25, 29.97 or 30000/1001.")
     codec: Literal["h264", "hevc", "vp9"] | None = None
     crf: int | None = Field(None, ge=0, le=63)

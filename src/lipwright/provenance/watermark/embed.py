@@ -1,0 +1,127 @@
+"""The mark put into a frame."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from lipwright.provenance.watermark.code import encode
+from lipwright.provenance.watermark.pattern import (
+    PLANES,
+    PLANES_TO_RGB,
+    cell_size,
+    planes_of,
+    signs,
+    wave,
+    without_coarse,
+)
+
+WORK = 8  # samples along a cell while deciding how strong it becomes
+REACH = 0.55  # of the frame's shorter side: no marked window is smaller, a repetition of the lattice fits in
+# Amplitudes, of 255. Brightness follows the texture that hides it; the blue difference the colour that is there.
+TEXTURE, FAINT, STRONG = 1.1, 1.6, 5.0
+BLUE, COLOUR, BLUEST = 2.0, 0.12, 6.5
+DARK = 90.0  # brightness below which blue is seen more easily
+YIELD, LEAST, MOST = 0.5, 0.3, 2.0  # how far the amplitude gives way to a picture that agrees with the bit already
+STEP = 4  # steps of the change for each of 255
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """Pixels of a frame: the box around what was synthesised."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+class Watermark:
+    """The mark of one file.
+
+    Args:
+        identifier: 8 bytes.
+        width, height: of the frames, pixels.
+    """
+
+    def __init__(self, identifier: bytes, width: int, height: int) -> None:
+        self._signs = signs(encode(identifier))
+        self._cell = cell_size(width, height)
+        self._columns, self._rows = int(width / self._cell), int(height / self._cell)
+        self._reach = REACH * min(width, height)
+
+    def over(self, frame: np.ndarray, area: Area | None) -> np.ndarray:
+        """A frame with the mark in and around an area. Depends on nothing but the arguments.
+
+        Args:
+            frame: (H, W, 3) uint8 RGB; not written to.
+            area: what was synthesised; None: nothing, the frame is given back as it is.
+
+        Returns:
+            (H, W, 3) uint8 RGB.
+        """
+        if area is None:
+            return frame
+        left, right, across = self._span(area.x, area.width, self._columns)
+        top, bottom, down = self._span(area.y, area.height, self._rows)
+        if left >= right or top >= bottom:
+            return frame
+        edges = [round(number * self._cell) for number in (left, right, top, bottom)]
+        out = frame.copy()
+        window = out[edges[2] : edges[3], edges[0] : edges[1]]
+        change = self._change(window, (left, top), np.outer(down, across))
+        change = cv2.resize(change, window.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        window[:] = cv2.addWeighted(window, 1, change, 1 / STEP, -128 / STEP)
+        return out
+
+    def _span(self, start: int, length: int, cells: int) -> tuple[int, int, np.ndarray]:
+        """First and end cell of the window along one axis, and how strong each of them is: the ends fade."""
+        middle, half = start + length / 2, max(length, self._reach) / 2
+        half = min(half, cells * self._cell / 2)
+        middle = min(max(middle, half), cells * self._cell - half)
+        low, high = (middle - half) / self._cell, (middle + half) / self._cell
+        first, end = int(low), min(int(np.ceil(high)), cells)
+        at = np.arange(first, end) + 0.5
+        fade = np.minimum(at - low, high - at) + 0.5
+        at_edge = np.array([low < 0.5, high > cells - 0.5])  # a frame's edge hides the window's
+        fade = np.where(at_edge[(at > (low + high) / 2).astype(int)], 1.0, fade)
+        return first, end, np.clip(fade, 0, 1).astype(np.float32)
+
+    def _change(self, window: np.ndarray, corner: tuple[int, int], fade: np.ndarray) -> np.ndarray:
+        """What is added to a window, for its work picture: (rows * WORK, columns * WORK, 3) uint8, 128 is nothing."""
+        rows, columns = fade.shape
+        small = cv2.resize(window, (columns * WORK, rows * WORK), interpolation=cv2.INTER_AREA)
+        planes = planes_of(small)
+        wanted = self._signs.take(np.arange(corner[1], corner[1] + rows), 1, mode="wrap")
+        wanted = wanted.take(np.arange(corner[0], corner[0] + columns), 2, mode="wrap")
+        waves = np.empty_like(planes)
+        for of in range(PLANES):
+            fine = without_coarse(np.ascontiguousarray(planes[..., of]), of, WORK)
+            repeated = np.tile(wave(of, WORK), (rows, columns))
+            there = _by_cell(fine * repeated) / float(np.mean(wave(of, WORK) ** 2))
+            limit = _brightness_limit(fine) if of == 0 else _blue_limit(small, planes)
+            needed = np.clip(1 - YIELD * wanted[of] * there / limit, LEAST, MOST)
+            height = limit * needed * wanted[of] * fade
+            waves[..., of] = repeated * cv2.resize(height, None, fx=WORK, fy=WORK, interpolation=cv2.INTER_NEAREST)
+        change = cv2.transform(waves, STEP * PLANES_TO_RGB) + np.float32(128.5)
+        return np.clip(change, 0, 255).astype(np.uint8)
+
+
+def _by_cell(samples: np.ndarray) -> np.ndarray:
+    """The mean of every cell. (rows * WORK, columns * WORK[, 2]) to (rows, columns[, 2]) float32."""
+    return cv2.resize(samples, None, fx=1 / WORK, fy=1 / WORK, interpolation=cv2.INTER_AREA)
+
+
+def _brightness_limit(fine: np.ndarray) -> np.ndarray:
+    """How strong the wave in brightness may be: textured in the cell and around it. (rows, columns) float32."""
+    texture = _by_cell(np.abs(fine))
+    texture = np.minimum(texture, cv2.blur(texture, (3, 3)))
+    return np.clip(TEXTURE * texture, FAINT, STRONG)
+
+
+def _blue_limit(small: np.ndarray, planes: np.ndarray) -> np.ndarray:
+    """How strong the wave in the blue difference may be: more in colour, less on grey and in the dark."""
+    bright, blue = cv2.split(_by_cell(planes))
+    red = 0.713 * (_by_cell(np.ascontiguousarray(small[..., 0])).astype(np.float32) - bright)
+    limit = np.minimum(BLUE + COLOUR * np.hypot(blue, red), BLUEST)
+    return limit * np.clip(bright / DARK, 0.4, 1)
