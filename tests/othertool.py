@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 NAME, SIGNER = "Otherwise", "Other Signer"
+PARENT = "parent"  # what actions call the file that another was made from
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 
 
@@ -46,7 +47,8 @@ class OtherTool:
         info = C2paSignerInfo(b"es256", self.chain, self.key, None)
         with Signer.from_info(info) as signer, Builder(manifest) as builder:
             if parent is not None:
-                builder.add_ingredient({"title": "opened", "relationship": "parentOf"}, "video/mp4", parent)
+                about = {"title": "opened", "label": PARENT, "relationship": "parentOf"}
+                builder.add_ingredient(about, "video/mp4", parent)
             builder.sign_file(source, target, signer)
         return target
 

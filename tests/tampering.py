@@ -39,11 +39,16 @@ def in_packet(source: Path, kind: str, number: int) -> int:
     return at + size * 2 // 3
 
 
-def in_text(source: Path, text: bytes) -> int:
-    """The last byte of a text that stands in the file once."""
+def in_text(source: Path, text: bytes, box: Box) -> int:
+    """The last byte of a text that stands once in a box."""
     data = source.read_bytes()
-    assert data.count(text) == 1, (text, data.count(text))
-    return data.index(text) + len(text) - 1
+    assert data.count(text, box.start, box.end) == 1, text
+    return data.index(text, box.start, box.end) + len(text) - 1
+
+
+def moov(source: Path) -> Box:
+    """The box that holds index and tags."""
+    return next(box for box in top_boxes(source) if box.kind == "moov")
 
 
 def in_moov(source: Path, *kinds: str, offset: int) -> int:

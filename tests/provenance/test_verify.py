@@ -50,6 +50,12 @@ def states(verdict):
     return {layer.name: layer.state for layer in verdict.layers}
 
 
+@pytest.fixture
+def unmarked(monkeypatch):
+    """Where the pixels do not matter: that a picture carries no mark takes seconds to find out."""
+    monkeypatch.setattr(module, "read_watermark", lambda _: reading(""))
+
+
 # Files of other tools
 
 
@@ -78,7 +84,7 @@ def test_a_statement_of_another_tool(signed):
     assert verdict.agree is None
 
 
-def test_whom_the_caller_trusts(signed, tool, tmp_path):
+def test_whom_the_caller_trusts(signed, tool, tmp_path, unmarked):
     verdict = verify(signed, trust=tool.anchors)
     assert (verdict.conclusion, verdict.summary.code) == ("holds", "holds")
     assert "trusted" in codes(verdict)["statement"]
@@ -87,7 +93,7 @@ def test_whom_the_caller_trusts(signed, tool, tmp_path):
     assert "not_trusted" in codes(verdict)["statement"]
 
 
-def test_anchors_that_are_none(signed, tmp_path):
+def test_anchors_that_are_none(signed, tmp_path, unmarked):
     text = tmp_path / "letter.pem"
     text.write_text("Dear reader")
     for wrong in (text, tmp_path / "missing.pem", tmp_path):
@@ -95,7 +101,7 @@ def test_anchors_that_are_none(signed, tmp_path):
             verify(signed, trust=wrong)
 
 
-def test_a_changed_byte_of_another_tools_file(signed, tmp_path):
+def test_a_changed_byte_of_another_tools_file(signed, tmp_path, unmarked):
     data = bytearray(signed.read_bytes())
     data[2000 if signed.suffix == ".wav" else len(data) - 40] ^= 1  # a WAV ends with its statement
     changed = tmp_path / signed.name
@@ -106,7 +112,7 @@ def test_a_changed_byte_of_another_tools_file(signed, tmp_path):
     assert "problem" in codes(verdict)["statement"]
 
 
-def test_nothing_is_asked_over_the_network(signed, monkeypatch):
+def test_nothing_is_asked_over_the_network(signed, monkeypatch, unmarked):
     def refuse(*_):
         raise AssertionError("a socket")
 
@@ -142,7 +148,7 @@ def test_a_photo_that_ends_early_is_refused(tmp_path):
         verify(path)
 
 
-def test_this_computers_own_certificate_is_recognised(plain, tmp_path, monkeypatch):
+def test_this_computers_own_certificate_is_recognised(plain, tmp_path, monkeypatch, unmarked):
     """And no other that was made like it, though it bears the same name."""
     monkeypatch.setenv("LIPWRIGHT_SIGNING", str(tmp_path / "here"))
     told = {"video": read_source(plain, "video"), "audio": read_source(speech, "sound")}
@@ -161,7 +167,7 @@ def test_this_computers_own_certificate_is_recognised(plain, tmp_path, monkeypat
     assert verify(path).summary.code == "holds_anyone"
 
 
-def test_a_statement_that_would_fill_the_memory_is_not_looked_into(tool, plain, tmp_path, monkeypatch):
+def test_a_statement_that_would_fill_the_memory_is_not_looked_into(tool, plain, tmp_path, monkeypatch, unmarked):
     monkeypatch.setattr(module, "MOST_STATEMENT", 1000)
     verdict = verify(tool.sign(plain, tmp_path / "signed.mp4"))
     assert verdict.conclusion == "changed"

@@ -5,22 +5,12 @@ import time
 from itertools import islice
 
 import fuzz
-import pytest
 import tampering
 
-from lipwright import DubOptions, EncodeOptions, dub
 from lipwright.provenance.verify import verify
 
 COUNT = 40
 SECONDS_ALLOWED = 20
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory, clip_file, speech_wav):
-    folder = tmp_path_factory.mktemp("made")
-    options = DubOptions(encode=EncodeOptions(preset="ultrafast"), cache=folder / "cache")
-    dub(clip_file, speech_wav, folder / "made.mp4", options=options)
-    return folder / "made.mp4"
 
 
 def test_damaged_copies_get_a_verdict_or_a_sentence(made, tmp_path):
