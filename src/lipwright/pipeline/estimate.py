@@ -25,7 +25,7 @@ from lipwright.pipeline.analysis import AHEAD
 from lipwright.pipeline.config import DubOptions
 from lipwright.pipeline.engines import ENGINES
 from lipwright.pipeline.job import Clock, Job, avatar_key, needed_models
-from lipwright.pipeline.marks import layers_of, notes_of
+from lipwright.pipeline.marks import layers_of, notes_of, trial_mark
 from lipwright.pipeline.plan import FramePlan, plan_frames
 from lipwright.pipeline.run import check_output, open_writer
 from lipwright.runtime import Models
@@ -199,7 +199,8 @@ class _Trial:
         if not self._whole:  # footage that consists of the tried frames alone, shown once
             clip, options = _excerpt(clip, self._sources), replace(options, length="bounce")
         try:
-            self._job = Job(clip, self._audio, options, self._tick, self._clock)
+            mark = trial_mark(options, clip.facts)
+            self._job = Job(clip, self._audio, options, self._tick, self._clock, mark)
         except NoFaceError:
             if self._whole:
                 raise
@@ -218,7 +219,7 @@ class _Trial:
         outputs = group if self._whole else range(begin, begin + len(group))
         with closing(self._job.shots(outputs)) as shots:
             for shot in shots:
-                yield shot.frame
+                yield self._job.finished(shot)
 
     def _as_they_are(self, group: np.ndarray, begin: int) -> Generator[np.ndarray, None, None]:
         del begin

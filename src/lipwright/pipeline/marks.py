@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from importlib.util import find_spec
 from pathlib import Path
 from threading import Event
 from typing import Any, Self
@@ -16,17 +15,16 @@ from lipwright.errors import OptionError
 from lipwright.media import Clip
 from lipwright.pipeline.config import DubOptions
 from lipwright.pipeline.engines import ENGINES
+from lipwright.pipeline.job import Mark
 from lipwright.pipeline.touch import Touch
 from lipwright.provenance.certificates import Signer, open_signer
-from lipwright.provenance.origin import ModelUsed, Origin, Source, model_used, read_source
+from lipwright.provenance.origin import MARK_BYTES, ModelUsed, Origin, Source, model_used, read_source
 from lipwright.provenance.records import tags, write_xmp, xmp
 from lipwright.provenance.statement import CARRIERS, check_signer, sign
+from lipwright.provenance.watermark import Area, Watermark
 from lipwright.render.base import Patch
 from lipwright.runtime import Models
-
-MARKED = find_spec("lipwright.provenance.watermark") is not None  # until it is there
-if MARKED:
-    from lipwright.provenance.watermark import Area, Watermark
+from lipwright.structures import ClipFacts
 
 OFF = "marks are off: no signed statement, no mark in the picture and no records tell of the file's origin"
 SHAPING = ("length", "person", "tracker", "intensity", "still", "batch_size", "mask", "restore", "restore_when",
@@ -96,7 +94,7 @@ class Marks:
             frame: (H, W, 3) uint8 RGB, not written to.
             patches: what was drawn in it.
         """
-        return self._watermark.over(frame, area_of(patches)) if self._options.marks and MARKED else frame
+        return self._watermark.over(frame, area_of(patches)) if self._options.marks else frame
 
     def tags(self) -> dict[str, str]:
         """Metadata of the result."""
@@ -114,7 +112,7 @@ class Marks:
             sign(path, self.origin, self.signer, video=self._clip.facts.path, audio=self._audio)
 
     @cached_property
-    def _watermark(self) -> "Watermark":
+    def _watermark(self) -> Watermark:
         return Watermark(self.origin.mark_id(), self._clip.facts.width, self._clip.facts.height)
 
     def _inputs(self) -> tuple[Source, Source, tuple[ModelUsed, ...]]:
@@ -126,7 +124,15 @@ class Marks:
         return video, audio, tuple(model_used(name, models.sha256(name)) for name in names)
 
 
-def area_of(patches: Sequence[Patch]) -> "Area | None":
+def trial_mark(options: DubOptions, facts: ClipFacts) -> Mark | None:
+    """A mark that names nothing and takes as long as the real one; None where marks are off."""
+    if not options.marks:
+        return None
+    watermark = Watermark(bytes(MARK_BYTES), facts.width, facts.height)
+    return lambda frame, patches: watermark.over(frame, area_of(patches))
+
+
+def area_of(patches: Sequence[Patch]) -> Area | None:
     """The smallest area that holds them all, None where there are none."""
     if not patches:
         return None
@@ -146,11 +152,10 @@ def layers_of(options: DubOptions, output: Path | None) -> tuple[str, ...]:
     label = ("label",) if options.label != "off" else ()
     if not options.marks:
         return label
-    mark = ("mark",) * MARKED
     if output is None:
-        return (*mark, *label)
+        return ("mark", *label)
     statement = ("statement",) if output.suffix.lower() in CARRIERS else ()
-    return (*statement, *mark, "records", *label)
+    return (*statement, "mark", "records", *label)
 
 
 def check_marks(options: DubOptions, output: Path) -> None:
