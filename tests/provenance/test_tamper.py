@@ -46,16 +46,16 @@ def test_untouched_it_holds(made):
 
 
 BYTES = {
-    "a frame": (lambda path: tampering.in_packet(path, "video", 40), r"frame 40 \(1\.60 s\) was changed"),
-    "the sound": (lambda path: tampering.in_packet(path, "audio", 60), r"the sound from 1\.\d\d s to 1\.\d\d s"),
+    "a frame": (lambda path: tampering.in_packet(path, "video", 40), r"Frame 40 \(1\.60 s\) was changed"),
+    "the sound": (lambda path: tampering.in_packet(path, "audio", 60), r"The sound from 1\.\d\d s to 1\.\d\d s"),
     "XMP": (
         lambda path: tampering.in_text(path, b"compositeWith", box_of(path, XMP)),
-        "the XMP record was changed",
+        "The XMP record was changed",
     ),
     "AIGC": (lambda path: tampering.in_text(path, b'{"Label":"1', moov(path)), "tags was changed"),
     "a tag": (lambda path: tampering.in_text(path, b"The mouth was made to fit", moov(path)), "tags was changed"),
-    "the index": (lambda path: tampering.in_moov(path, "mvhd", offset=15), "the file's index .* was changed"),
-    "the type": (lambda path: top_boxes(path)[0].content[0] + 7, "the file's type was changed"),
+    "the index": (lambda path: tampering.in_moov(path, "mvhd", offset=15), "The file's index .* was changed"),
+    "the type": (lambda path: top_boxes(path)[0].content[0] + 7, "The file's type was changed"),
 }
 
 
@@ -100,7 +100,7 @@ def test_the_xmp_record_is_removed(made, target):
     ):
         verdict = verify(changed)
         assert verdict.conclusion == "changed"
-        assert "the XMP record was removed" in said(verdict, "statement")
+        assert "The XMP record was removed" in said(verdict, "statement")
 
 
 def test_the_statement_is_removed(made, target):
@@ -139,7 +139,7 @@ def test_one_frame_is_replaced(made, target):
 
     verdict = verify(tampering.with_boxes(made, tampering.encoded(made, target, painted)))
     assert verdict.conclusion == "changed"
-    assert "the picture" in said(verdict, "statement")
+    assert "The picture" in said(verdict, "statement")
 
 
 def test_the_mark_is_blurred_away(made, target):

@@ -241,7 +241,7 @@ def test_a_broken_statement_names_what_was_changed(told):
     broken = replace(STATEMENT, holds=False, state="invalid", problems=("frame 37 (1.48 s) was changed",))
     verdict = told(broken, "")
     assert verdict.conclusion == "changed"
-    assert "frame 37 (1.48 s) was changed" in [finding.text for finding in verdict.layers[0].findings]
+    assert "Frame 37 (1.48 s) was changed." in [finding.text for finding in verdict.layers[0].findings]
     assert codes(verdict)["mark"] == ["mark_missing"]
 
 

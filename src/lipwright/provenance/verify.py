@@ -153,7 +153,7 @@ class _Seen:
             return _missing("statement", "statement_absent", why)
         by = clean(said.by) or "?"
         findings = [Finding("statement_holds" if said.holds else "statement_broken", {"by": by})]
-        findings += [Finding("problem", {"problem": clean(each)}) for each in said.problems[:MOST_LISTED]]
+        findings += [_problem(each) for each in said.problems[:MOST_LISTED]]
         findings += self._signer(said)
         if said.software and said.engine:
             about = {"software": clean(said.software), "engine": clean(said.engine)}
@@ -200,7 +200,7 @@ class _Seen:
         if self.records is None:
             return _missing("records", "records_absent", why)
         findings = [*self._xmp(), *self._aigc(), *self._tags()]
-        findings += [Finding("problem", {"problem": clean(each)}) for each in self.records.problems[:MOST_LISTED]]
+        findings += [_problem(each) for each in self.records.problems[:MOST_LISTED]]
         if not findings:
             return Layer("records", "absent", (Finding("records_absent"),))
         codes = {each.code for each in findings}
@@ -322,7 +322,13 @@ def _attempt(path: Path, read: Callable[[Path], Got]) -> tuple[Got | None, Lipwr
 def _missing(name: Literal["statement", "mark", "records"], code: str, why: LipwrightError | None) -> Layer:
     if why is None:
         return Layer(name, "absent", (Finding(code),))
-    return Layer(name, "unknown", (Finding("problem", {"problem": clean(why)}),))
+    return Layer(name, "unknown", (_problem(why),))
+
+
+def _problem(said: object) -> Finding:
+    """What is wrong, as a whole sentence."""
+    text = clean(said)
+    return Finding("problem", {"problem": f"{text[:1].upper()}{text[1:].rstrip('.')}."})
 
 
 def _names_us(layer: Layer) -> bool:
