@@ -34,13 +34,7 @@ class OtherTool:
 
     def sign(self, source: Path, target: Path) -> Path:
         """Copy a file, with a statement in it that the tool made all of it."""
-        made = {"action": "c2pa.created", "digitalSourceType": SOURCE_TYPE, "softwareAgent": {"name": NAME}}
-        manifest = {
-            "claim_generator_info": [{"name": NAME, "version": "3.1"}],
-            "title": "something",
-            "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [made]}}],
-        }
-        return self.sign_as(manifest, source, target)
+        return self.sign_as(_made_by_it(), source, target)
 
     def sign_as(self, manifest: dict, source: Path, target: Path, parent: BinaryIO | None = None) -> Path:
         """Copy a file, with this statement in it, and a file that it was made from."""
@@ -51,6 +45,24 @@ class OtherTool:
                 builder.add_ingredient(about, "video/mp4", parent)
             builder.sign_file(source, target, signer)
         return target
+
+    def sign_elsewhere(self, source: Path, target: Path, address: str) -> Path:
+        """Copy a file, with no more than the address of its statement in it."""
+        info = C2paSignerInfo(b"es256", self.chain, self.key, None)
+        with Signer.from_info(info) as signer, Builder(_made_by_it()) as builder:
+            builder.set_no_embed()
+            builder.set_remote_url(address)
+            builder.sign_file(source, target, signer)
+        return target
+
+
+def _made_by_it() -> dict:
+    made = {"action": "c2pa.created", "digitalSourceType": SOURCE_TYPE, "softwareAgent": {"name": NAME}}
+    return {
+        "claim_generator_info": [{"name": NAME, "version": "3.1"}],
+        "title": "something",
+        "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [made]}}],
+    }
 
 
 def _certificate(name: str, key: ec.EllipticCurvePrivateKey, issuer: str, by: ec.EllipticCurvePrivateKey):

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +9,9 @@ import cv2
 import numpy as np
 import pytest
 import synth
+from c2pa import C2paError, Reader
 from othertool import SIGNER, OtherTool
+from serving import serving
 from typer.testing import CliRunner
 
 from lipwright.cli.main import app
@@ -112,13 +113,15 @@ def test_a_changed_byte_of_another_tools_file(signed, tmp_path, unmarked):
     assert "problem" in codes(verdict)["statement"]
 
 
-def test_nothing_is_asked_over_the_network(signed, monkeypatch, unmarked):
-    def refuse(*_):
-        raise AssertionError("a socket")
-
-    monkeypatch.setattr(socket, "socket", refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    assert verify(signed).conclusion == "holds"
+def test_a_statement_that_lies_elsewhere_is_not_fetched(tool, tmp_path, unmarked):
+    """The library would: its own settings ask the server, which shows that this test can fail."""
+    with serving() as site:
+        path = tool.sign_elsewhere(portrait, tmp_path / "signed.jpg", f"{site.url}/statement.c2pa")
+        assert verify(path).conclusion == "nothing_found"
+        assert site.asked == []
+        with pytest.raises(C2paError):
+            Reader(str(path))
+        assert len(site.asked) > 0
 
 
 # Files without marks, and what is no file

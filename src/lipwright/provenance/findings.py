@@ -13,7 +13,8 @@ SENTENCES = {
     "holds_unchecked": "Nothing in this file was changed since it was signed; who signed it was not checked.",
     "changed": "This file does not match what it says of itself: what was changed stands below.",
     "marked": (
-        "This file was made with Lipwright, and was changed or re-encoded since, or its signed statement was removed."
+        "This file was made with Lipwright, but has no signed statement: it was changed or re-encoded since, the "
+        "statement was removed, or a file of this kind cannot hold one."
     ),
     "marked_elsewhere": (
         "A record says where this file comes from, but no statement is signed: anyone can write or remove a record."
