@@ -8,7 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 USES = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "encipher_only",
         "decipher_only")  # fmt: skip
@@ -24,12 +24,12 @@ class Pair:
 
 
 def issue(folder, *, name="Ada Lovelace", key=None, days=(-1, 30), purpose=ExtendedKeyUsageOID.EMAIL_PROTECTION,
-          passphrase=None):  # fmt: skip
-    """A certificate for a name, issued by a fresh authority; `days` from now are when it is valid."""
+          passphrase=None, ocsp=None):  # fmt: skip
+    """A certificate issued by a fresh authority; `days` from now are when it is valid, `ocsp` where one can ask."""
     folder.mkdir(parents=True, exist_ok=True)
     top, key = ec.generate_private_key(ec.SECP256R1()), key or ec.generate_private_key(ec.SECP256R1())
     root = _signed("Test authority", top, None, top, (-10, 300), None)
-    leaf = _signed(name, key, root, top, days, purpose)
+    leaf = _signed(name, key, root, top, days, purpose, ocsp)
     hidden = BestAvailableEncryption(passphrase) if passphrase else NoEncryption()
     files = {
         "certificate": leaf + root,
@@ -41,7 +41,7 @@ def issue(folder, *, name="Ada Lovelace", key=None, days=(-1, 30), purpose=Exten
     return Pair(*(folder / f"{file}.pem" for file in files))
 
 
-def _signed(name, key, issuer, by, days, purpose):
+def _signed(name, key, issuer, by, days, purpose, ocsp=None):
     subject = x509.Name(
         [x509.NameAttribute(NameOID.ORGANIZATION_NAME, f"{name} Ltd"), x509.NameAttribute(NameOID.COMMON_NAME, name)]
     )
@@ -62,5 +62,8 @@ def _signed(name, key, issuer, by, days, purpose):
     )
     if purpose is not None:
         made = made.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
+    if ocsp is not None:
+        place = x509.AccessDescription(AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier(ocsp))
+        made = made.add_extension(x509.AuthorityInformationAccess([place]), critical=False)
     signed = made.sign(by, None if isinstance(by, ed25519.Ed25519PrivateKey) else SHA256())
     return signed.public_bytes(Encoding.PEM)

@@ -30,7 +30,7 @@ def own(tmp_path, monkeypatch):
 def test_this_computers_certificate_is_made_once(own):
     first, second = open_signer(), open_signer()
     assert first == second
-    assert (first.self_made, first.by, first.algorithm) == (True, "Lipwright", "es256")
+    assert (first.self_made, first.by, first.algorithm) == (True, SELF_MADE, "es256")
     assert [path.name for path in own.iterdir()] == ["signing.pem"]
     assert first.key not in repr(first).encode()
     check_signer(first)

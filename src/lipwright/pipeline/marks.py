@@ -27,8 +27,8 @@ from lipwright.runtime import Models
 from lipwright.structures import ClipFacts
 
 OFF = "marks are off: no signed statement, no mark in the picture and no records tell of the file's origin"
-SHAPING = ("length", "person", "tracker", "intensity", "still", "batch_size", "mask", "restore", "restore_when",
-           "blur_threshold", "label", "label_text", "label_language", "label_corner", "label_size")  # fmt: skip
+SHAPING = ("length", "person", "tracker", "intensity", "mask", "restore", "restore_when", "blur_threshold", "label")
+LABEL = ("label_text", "label_language", "label_corner", "label_size")
 
 
 class Marks:
@@ -192,6 +192,10 @@ def shaping(options: DubOptions, clip: Clip) -> dict[str, Any]:
         OSError: a picture that is laid over it is gone.
     """
     plain = {name: getattr(options, name) for name in SHAPING if name not in ENGINES[options.engine].ignores}
+    if clip.facts.is_photo:
+        plain["still"] = options.still
+    if options.label != "off":
+        plain |= {name: getattr(options, name) for name in LABEL}
     encode = {name: getattr(options.encode, name) for name in ("codec", "crf", "preset", "sound_kbps")}
     laid_over = [f"{overlay.corner} {hashlib.sha256(overlay.picture.read_bytes()).hexdigest()}" for overlay in
                  options.overlays]  # fmt: skip

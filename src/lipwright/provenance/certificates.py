@@ -106,7 +106,7 @@ def _checked(chain: bytes, key: bytes, names: tuple[str, str], *, self_made: boo
         chain=b"".join(each.public_bytes(Encoding.PEM) for each in certificates),
         key=private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
         algorithm=_algorithm(private.public_key(), names[1]),
-        by=_subject(first),
+        by=SELF_MADE if self_made else _subject(first),
         self_made=self_made,
     )
 
