@@ -143,8 +143,14 @@ def test_both_pictures_are_in_every_frame_and_nothing_else_differs(clip_file, sp
     mark = flat(tmp_path / "mark.png", RED, 40, 20, alpha=128)
     told = flat(tmp_path / "told.png", BLUE, 30, 20)
     overlays = (Overlay(mark, "bottom-right"), Overlay(told, "top-right"))
+<<<<<<< HEAD
     plain = list(dub_frames(clip_file, speech_wav, options=replace(quick, marks=False)))
     shown = list(dub_frames(clip_file, speech_wav, options=replace(quick, overlays=overlays, marks=False)))
+=======
+    quick = replace(quick, marks=False)
+    plain = list(dub_frames(clip_file, speech_wav, options=quick))
+    shown = list(dub_frames(clip_file, speech_wav, options=replace(quick, overlays=overlays)))
+>>>>>>> label
     over = Overlays(overlays, 288, 256)
     for without, frame in zip(plain, shown, strict=True):
         np.testing.assert_array_equal(frame, over.over(without))

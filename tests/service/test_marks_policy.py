@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 from lipwright.compose.caption import Caption
 from lipwright.errors import OptionError
 from lipwright.media import open_clip
+from lipwright.provenance.certificates import signing_folder
 from lipwright.provenance.records import read_records
 from lipwright.service import easy
 from lipwright.service.app import create_app
@@ -105,13 +106,21 @@ def test_settings_that_cannot_be(flags, told):
     ("more", "told"),
     [
         ({"label_text": "\U0010fffd"}, "no font was found"),
-        ({"label": "start", "label_font": "none.ttf"}, r"none\.ttf lacks"),
+        ({"label": "start", "label_font": "none.ttf"}, r"none\.ttf is no font"),
         ({"certificate": "none.pem", "private_key": "none.pem"}, r"none\.pem cannot be read"),
     ],
 )
 def test_what_would_fail_every_job_is_refused_at_the_start(more, told, tmp_path):
     with pytest.raises(OptionError, match=told):
         create_app(settings_of(tmp_path, **more))
+
+
+def test_the_certificate_a_service_makes_for_itself_lies_in_its_data_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("LIPWRIGHT_SIGNING", "")  # so that it is removed again
+    monkeypatch.delenv("LIPWRIGHT_SIGNING")
+    settings = settings_of(tmp_path)
+    create_app(settings)
+    assert signing_folder() == settings.data_dir / "signing"
 
 
 @pytest.fixture
@@ -178,7 +187,7 @@ def test_marks_and_the_demanded_label_are_in_results_of_every_interface(film, tm
         done = queue.get(job.id)
         assert done.state == "done", done.error
         result = settings.data_dir / done.output
-        assert done.result["marks"] == ["statement", "mark", "records"]
+        assert done.result["marks"] == ["statement", "mark", "records", "label"]
         assert done.result["signed_by"]
         found = read_records(result)
         assert found.xmp["digital_source_type"].endswith("/compositeWithTrainedAlgorithmicMedia")

@@ -47,8 +47,9 @@ class Typeface:
                 f"the label {text!r} is in a script whose letters join, which this installation of Pillow cannot show; "
                 "install libraqm and fribidi, or choose another language"
             )
-        candidates = _own(language) if file is None else iter([file])
-        found = _first(text, candidates)
+        if file is not None and next(_faces(file), None) is None:
+            raise OptionError(f"{file} is no font that can be read; name a TTF, OTF or TTC file with --label-font")
+        found = _first(text, _own(language) if file is None else iter([file]))
         if found is None and file is None:
             found = _first(text, _installed())
         if found is None:

@@ -22,6 +22,7 @@ from lipwright import __version__
 from lipwright.compose.caption import Caption
 from lipwright.errors import BackendError, InputError, LipwrightError, MediaError, OptionError, OutputError
 from lipwright.provenance.certificates import FOLDER_VARIABLE, open_signer
+from lipwright.provenance.statement import check_signer
 from lipwright.service.context import request_id
 from lipwright.service.fetcher import Fetcher
 from lipwright.service.generations import generation, generation_problem
@@ -128,7 +129,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 def _check_marks(settings: Settings) -> None:
     """Refuse at the start what would fail every job."""
     if settings.certificate is not None:
-        open_signer(settings.certificate, settings.private_key)
+        check_signer(open_signer(settings.certificate, settings.private_key))
     if settings.label != "off" or settings.label_text or settings.label_font:
         text, language, font = settings.label_text, settings.label_language, settings.label_font
         Caption(1920, 1080, text=text, language=language, size=settings.label_size, font=font)
