@@ -62,9 +62,14 @@ def open_signer(certificate: Path | None = None, private_key: Path | None = None
         OutputError: the certificate of this computer cannot be kept.
     """
     if certificate is None or private_key is None:
-        return _own(signing_folder() / "signing.pem")
+        return _own(own_certificate())
     chain, key = _read(certificate, "certificate"), _read(private_key, "private-key")
     return _checked(chain, key, (str(certificate), str(private_key)))
+
+
+def own_certificate() -> Path:
+    """Where the certificate of this computer lies, with its key; it may not be there yet."""
+    return signing_folder() / "signing.pem"
 
 
 def signing_folder() -> Path:

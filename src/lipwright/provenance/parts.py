@@ -177,7 +177,7 @@ def _frames(first: int, last: int, shown: np.ndarray) -> str:
 def _changed_sound(track: _Track | None, kept: tuple[int, int, list[bytes]] | None) -> list[str]:
     if kept is None:
         return [] if track is None else ["a sound was added"]
-    if track is None:
+    if track is None or not track.hashes:  # a file that is cut off may have a sound that nothing is left of
         return ["the sound was removed"]
     count, each, signed = kept
     found, now = track.grouped(each), len(track.hashes)

@@ -33,7 +33,7 @@ from lipwright.service.jobs import CodeInUse, Job, JobStore, JobUnknown, QueueFu
 from lipwright.service.keys import KeyRing
 from lipwright.service.metrics import Metrics, RequestWatch
 from lipwright.service.paths import for_client
-from lipwright.service.routes import avatars, easy, faces, files, jobs, metrics, ops, page, v2
+from lipwright.service.routes import avatars, easy, faces, files, jobs, metrics, ops, page, v2, verify
 from lipwright.service.routes.common import Parts
 from lipwright.service.settings import Settings
 from lipwright.service.sniff import Sniffer
@@ -42,7 +42,7 @@ from lipwright.service.views import job_view
 from lipwright.service.webhooks import WebhookSender
 
 RETRY_AFTER_S = "10"
-KEYED = (files.router, faces.router, jobs.router, avatars.router, v2.router, metrics.router)
+KEYED = (files.router, faces.router, verify.router, jobs.router, avatars.router, v2.router, metrics.router)
 OPEN = (v2.links, ops.router, page.router)
 # The first row that fits counts.
 STATUS: tuple[tuple[type[LipwrightError], int], ...] = (

@@ -146,6 +146,51 @@ class FileView(BaseModel):
     has_sound: bool | None = None
 
 
+class VerifyRequest(BaseModel):
+    """A file to be checked."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    file: str = Field(min_length=1, max_length=4096, description="A path in the data folder.")
+
+
+class CheckedFile(BaseModel):
+    """The file that was checked."""
+
+    name: str
+    bytes: int
+    kind: Literal["video", "photo", "sound", "other"]
+
+
+class FindingView(BaseModel):
+    """One sentence on a file's origin."""
+
+    code: str = Field(description="Always the same for the same sentence.")
+    text: str = Field(description="The sentence, in English.")
+    about: dict[str, str] = Field(description="What the sentence names; a stranger's text, to be shown as such.")
+
+
+class LayerView(BaseModel):
+    """What was found in one place."""
+
+    name: Literal["statement", "mark", "records"]
+    state: Literal["holds", "found", "changed", "absent", "unknown"]
+    findings: list[FindingView]
+
+
+class VerdictView(BaseModel):
+    """What a file says of its origin, and whether it holds."""
+
+    file: CheckedFile
+    conclusion: Literal["holds", "changed", "marked", "nothing_found"]
+    summary: FindingView
+    agree: bool | None = Field(description="Whether the picture's mark is the one that the statement names.")
+    layers: list[LayerView]
+    statement: dict[str, Any] | None = Field(description="The signed statement (C2PA).")
+    watermark: dict[str, Any] | None = Field(description="What the picture carries.")
+    records: dict[str, Any] | None = Field(description="XMP, AIGC and tags.")
+
+
 class Problem(BaseModel):
     """Why a request cannot be served."""
 
