@@ -250,9 +250,9 @@ def test_a_broken_statement_names_what_was_changed(told):
 
 def test_a_mark_or_a_record_alone(told):
     assert told(None, MARK).summary.code == "marked"
-    assert told(None, "", Records(aigc=OURS)).summary.code == "marked"
+    assert told(None, "", Records(aigc=OURS)).summary.code == "marked_by_record", "anybody can write that"
     elsewhere = told(None, "", Records(xmp={"digital_source_type": "http://x/trainedAlgorithmicMedia"}))
-    assert (elsewhere.conclusion, elsewhere.summary.code) == ("marked", "marked_elsewhere")
+    assert (elsewhere.conclusion, elsewhere.summary.code) == ("marked", "marked_by_record")
     perhaps = told(None, "", Records(aigc={"Label": "2", "ContentProducer": "Someone"}))
     assert codes(perhaps)["records"] == ["record_of_perhaps", "record_by"]
     assert told(None, "", Records(tags={"encoder": "Lavf62"})).conclusion == "nothing_found"

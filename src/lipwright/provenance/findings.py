@@ -16,7 +16,7 @@ SENTENCES = {
         "This file was made with Lipwright, but has no signed statement: it was changed or re-encoded since, the "
         "statement was removed, or a file of this kind cannot hold one."
     ),
-    "marked_elsewhere": (
+    "marked_by_record": (
         "A record says where this file comes from, but no statement is signed: anyone can write or remove a record."
     ),
     "nothing_found": (

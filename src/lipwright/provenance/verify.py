@@ -216,10 +216,10 @@ class _Seen:
             if said.state == "trusted":
                 return "holds", Finding("holds")
             return "holds", Finding("holds_anyone" if said.self_made else "holds_unchecked")
-        if self.mark or any(_names_us(layer) for layer in layers):
+        if self.mark:
             return "marked", Finding("marked")
         if any(layer.state == "found" for layer in layers):
-            return "marked", Finding("marked_elsewhere")
+            return "marked", Finding("marked_by_record")
         return "nothing_found", Finding("nothing_found")
 
     def _xmp(self) -> list[Finding]:
@@ -329,10 +329,6 @@ def _problem(said: object) -> Finding:
     """What is wrong, as a whole sentence."""
     text = clean(said)
     return Finding("problem", {"problem": f"{text[:1].upper()}{text[1:].rstrip('.')}."})
-
-
-def _names_us(layer: Layer) -> bool:
-    return any(OURS in each.about.get("producer", "").lower() for each in layer.findings)
 
 
 def _of_kind(record: str, kind: str) -> Finding:
