@@ -9,15 +9,16 @@ import cv2
 import numpy as np
 
 from lipwright.media import open_clip
-from lipwright.provenance.watermark.code import CRC, PATHS, Word, decode
-from lipwright.provenance.watermark.pattern import PLANES, SIDE, data, sync
+from lipwright.provenance.watermark.code import CRC, PATHS, SENT, Word, decode
+from lipwright.provenance.watermark.pattern import PLANES, SIDE, data, signs
 from lipwright.provenance.watermark.survey import Place, Survey
 
 SECONDS = 12.0  # of a file, in ROUNDS stretches
 ROUNDS = 3  # readings, each of all frames so far
 FRAMES = 32  # added in a round
 PLACES = 24  # looked at in a round
-WINDOWS = (9, 13, 18, 26)  # cells, along each side of what is taken for marked
+AROUND = 4.0  # cells, the spread of what speaks for a cell
+DOUBT = 0.05  # agreement that counts for nothing
 # Each word tried is one of PATHS that pass by chance once in 2**CRC: this bounds a reading of a file without a mark.
 CHANCE = ROUNDS * (PLACES + 1) * PATHS / 2**CRC
 
@@ -63,13 +64,15 @@ def read_watermark_frames(frames: Iterable[np.ndarray]) -> WatermarkReading:
     return _read(islice(coming, FRAMES) for _ in range(ROUNDS))
 
 
-def _stretches(frames: int, fps: float, seconds: float | None) -> Iterator[list[int]]:
-    """Numbers of the frames to look at, by round."""
+def _stretches(frames: int, fps: float, seconds: float | None) -> list[list[int]]:
+    """Numbers of the frames to look at, by round: of a short file all over it, of a long one its parts."""
     length = frames if seconds is None else min(frames, max(1, round(seconds * fps)))
-    part = -(-length // ROUNDS)
-    numbers = np.unique(np.linspace(0, part - 1, min(FRAMES, part)).round().astype(int))
-    for start in dict.fromkeys(np.linspace(0, max(frames - part, 0), ROUNDS).round().astype(int).tolist()):
-        yield (start + numbers).tolist()
+    numbers = np.unique(np.linspace(0, length - 1, min(ROUNDS * FRAMES, length)).round().astype(int))
+    if length == frames:
+        return [numbers[start::ROUNDS].tolist() for start in range(min(ROUNDS, len(numbers)))]
+    parts = np.array_split(numbers, ROUNDS)
+    starts = np.linspace(0, frames - length, ROUNDS).round().astype(int)
+    return [(start + part).tolist() for start, part in zip(starts, parts, strict=True)]
 
 
 def _read(rounds: Iterable[Iterable[np.ndarray]]) -> WatermarkReading:
@@ -102,6 +105,8 @@ def _words(survey: Survey, places: list[Place]) -> list[Word | None]:
 def _received(cells: np.ndarray, row: int, column: int) -> np.ndarray:
     """The coded signs of a lattice as received.
 
+    Every cell counts by how well the known cells around it agree: where nothing is marked they do by chance only.
+
     Args:
         cells: (PLANES, rows, columns) float32.
         row, column: of the repetition, of the first cell.
@@ -109,42 +114,28 @@ def _received(cells: np.ndarray, row: int, column: int) -> np.ndarray:
     Returns:
         (SENT,) float32: the sign is the guess, the size how sure it is, 0 unknown.
     """
-    known = np.zeros((PLANES, SIDE, SIDE), np.float32)
-    places, signs = sync()
-    known.reshape(-1)[places] = signs
     down, across = (np.arange(size) + start for size, start in zip(cells.shape[1:], (row, column), strict=True))
-    known = known.take(down, 1, mode="wrap").take(across, 2, mode="wrap")
+    known = signs(np.zeros(SENT, np.float32)).take(down, 1, mode="wrap").take(across, 2, mode="wrap")
+    level = np.stack([_levelled(plane) for plane in cells])
+    agreement, counted = (np.stack([_around(plane) for plane in both]) for both in (level * known, np.abs(known)))
+    weight = _share(agreement, counted) + _share(agreement.sum(0), counted.sum(0))
+    level *= np.maximum(weight / 2 - DOUBT, 0) ** 1.5
     folded = np.zeros((PLANES, SIDE, SIDE), np.float32)
-    marked = _marked(cells * known, cells * (known != 0))
     for of in range(PLANES):
-        here = cells[of][marked]
-        agree = (cells[of] * known[of])[marked & (known[of] != 0)]
-        noise = float(here.std()) + 1e-6 if len(here) else 1.0
-        weight = max(float(agree.mean()) if len(agree) else 0.0, 0.1 * noise) / noise**2
-        rows, columns = np.nonzero(marked)
-        np.add.at(folded[of], (down[rows] % SIDE, across[columns] % SIDE), weight * here)
+        np.add.at(folded[of], (down[:, None] % SIDE, across[None] % SIDE), level[of])
     return folded.reshape(-1)[data()]
 
 
-def _marked(agreement: np.ndarray, sure: np.ndarray) -> np.ndarray:
-    """The rectangle of cells that most probably carries the mark. (rows, columns) bool."""
-    rows, columns = agreement.shape[1:]
-    marked = np.zeros((rows, columns), bool)
-    best = -1.0
-    for height in sorted({min(size, rows) for size in WINDOWS}):
-        for width in sorted({min(size, columns) for size in WINDOWS}):
-            if not (height and width):
-                continue
-            score = _boxed(agreement.sum(0), height, width) / np.sqrt(_boxed((sure**2).sum(0), height, width) + 1e-6)
-            at = np.unravel_index(score.argmax(), score.shape)
-            if score[at] > best:
-                best = float(score[at])
-                marked[:] = False
-                marked[at[0] : at[0] + height, at[1] : at[1] + width] = True
-    return marked
+def _levelled(plane: np.ndarray) -> np.ndarray:
+    """Cells against those around them, so that none outvotes others. (rows, columns) float32."""
+    power = cv2.blur(plane * plane, (5, 5), borderType=cv2.BORDER_REFLECT)
+    return np.clip(plane / (np.sqrt(power) + 0.05), -2, 2)
 
 
-def _boxed(values: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Sums over every rectangle of a size. (rows, columns) to (rows - height + 1, columns - width + 1)."""
-    sums = cv2.integral(values.astype(np.float64))
-    return sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width] + sums[:-height, :-width]
+def _around(plane: np.ndarray) -> np.ndarray:
+    """The mean around every cell, as far as the mark's window reaches. (rows, columns) float32."""
+    return cv2.GaussianBlur(plane, (0, 0), AROUND, borderType=cv2.BORDER_CONSTANT)
+
+
+def _share(agreement: np.ndarray, counted: np.ndarray) -> np.ndarray:
+    return agreement / (counted + 0.05)

@@ -20,7 +20,7 @@ PLANES = 2  # brightness, blue difference
 CELLS = 30  # along the frame's shorter side
 LEAST = 15.0  # pixels of a cell, however small the frame: a finer one would not outlive encoding
 CYCLES = (1.3, 0.7)  # of the wave within a cell, by plane
-FINE = (0.85, 1.3)  # cells: what is coarser than this is the picture, not the mark
+FINE = (0.55, 0.75)  # cells: what is coarser than this is the picture, not the mark
 _RGB_TO_PLANES = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5]], np.float32)
 PLANES_TO_RGB = np.array([[1, 0], [1, -0.344136], [1, 1.772]], np.float32)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
@@ -27,7 +28,7 @@ COARSE, SHARP = 6, 10  # samples of a cell while looking for the lattice, while 
 AROUND = 3  # of the sharp samples, around a place found
 NEAR = 1.004 ** np.arange(-2, 3)  # of a cell, around a place found
 FLOOR = (1.0, 0.5)  # texture, of 255, below which a difference does not count in full, by plane
-TEXTURE = 1.6  # cells: reach of what counts as texture
+TEXTURE = 1.0  # cells: reach of what counts as texture
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +112,10 @@ class Survey:
     def _peaks(self) -> Iterator[Place]:
         for band in range(len(BANDS)):
             for cell in CELL * SCALES:
-                corners = list(self._corners(band, cell))
-                maps = self._maps(band, cell, corners, COARSE)
-                peaks = maps.reshape(len(corners), -1).argmax(1)
-                for (x, y), at, scores in zip(corners, peaks, maps, strict=True):
-                    down, across = np.unravel_index(at, scores.shape)
-                    step = cell / COARSE
-                    half = cell * SIDE / 2
-                    at = x + across * step, y + down * step
-                    yield Place(band, cell, *at, (x + half, y + half), float(scores[down, across]))
+                step, half = cell / COARSE, cell * SIDE / 2
+                for x, y in self._corners(band, cell):
+                    _, score, _, (across, down) = cv2.minMaxLoc(self._map(band, cell, (x, y), COARSE))
+                    yield Place(band, cell, x + across * step, y + down * step, (x + half, y + half), score)
 
     def _corners(self, band: int, cell: float) -> Iterator[tuple[float, float]]:
         """Windows of one repetition each, every half of one."""
@@ -138,7 +134,7 @@ class Survey:
             # The lattice is held where the window's middle is while the cells grow or shrink around it.
             begins = [(mid - at) / place.cell for mid, at in zip(place.middle, (place.x, place.y), strict=True)]
             shift = [round((SIDE / 2 - cells) * SHARP) for cells in begins]
-            scores = self._maps(place.band, cell, [(x, y)], SHARP)[0]
+            scores = self._map(place.band, cell, (x, y), SHARP)
             near = np.roll(scores, (AROUND - shift[1], AROUND - shift[0]), (0, 1))[: 2 * AROUND + 1, : 2 * AROUND + 1]
             down, across = np.unravel_index(near.argmax(), near.shape)
             if near[down, across] > best.score or best is place:
@@ -147,12 +143,14 @@ class Survey:
                 best = Place(place.band, cell, *at, place.middle, float(near[down, across]))
         return best
 
-    def _maps(self, band: int, cell: float, corners: list[tuple[float, float]], fine: int) -> np.ndarray:
-        """How well the known cells agree at every shift of some windows. (K, SIDE * fine, SIDE * fine) float."""
+    def _map(self, band: int, cell: float, corner: tuple[float, float], fine: int) -> np.ndarray:
+        """How well the known cells agree at every shift of a window. (SIDE * fine, SIDE * fine) float32."""
         side = SIDE * fine
-        cuts = np.stack([self._cut(band, cell, corner, (side, side), fine) for corner in corners])
-        energy = np.sqrt((cuts**2).sum((2, 3), keepdims=True)) + 1e-6
-        return np.fft.irfft2((np.fft.rfft2(cuts / energy) * _known(fine)).sum(1), s=(side, side))
+        total = np.zeros((side, side), np.float32)
+        for part, known in zip(self._cut(band, cell, corner, (side, side), fine), _known(fine), strict=True):
+            part = np.ascontiguousarray(part) / (float(np.linalg.norm(part)) + 1e-6)
+            total += cv2.mulSpectrums(cv2.dft(part), known, 0, conjB=True)
+        return cv2.idft(total, flags=cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT)
 
     def _cut(self, band: int, cell: float, corner: tuple[float, float], size: tuple[int, int], fine: int) -> np.ndarray:
         """A part of a band, so many samples a cell. (PLANES, *size) float32, 0 beyond the frame."""
@@ -179,8 +177,9 @@ def _spread(room: float, step: float) -> np.ndarray:
     return np.linspace(0, room, int(np.ceil(room / step)) + 1) if room > 0 else np.array([room / 2])
 
 
+@cache
 def _known(fine: int) -> np.ndarray:
-    """The spectrum, conjugate, of the cells known beforehand. (PLANES, SIDE * fine, SIDE * fine // 2 + 1)."""
+    """The spectrum, as OpenCV packs it, of the cells known beforehand. (PLANES, SIDE * fine, SIDE * fine) float32."""
     known = signs(np.zeros(SENT, np.float32))
-    drawn = np.stack([np.kron(known[of], wave(of, fine)) for of in range(PLANES)])
-    return np.fft.rfft2(drawn / np.sqrt((drawn**2).sum((1, 2), keepdims=True))).conj()
+    drawn = [np.kron(known[of], wave(of, fine)) for of in range(PLANES)]
+    return np.stack([cv2.dft(plane / float(np.linalg.norm(plane))) for plane in drawn])
