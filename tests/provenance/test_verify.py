@@ -193,7 +193,7 @@ STATEMENT = Statement(
     engine="native",
     models=(),
     made_at=None,
-    raw={},
+    raw={"title": "video"},
 )
 OURS = {"Label": "1", "ContentProducer": "Lipwright", "ProduceID": MARK}
 
@@ -281,6 +281,12 @@ def test_what_strangers_write_is_shown_as_harmless_text(told):
     assert all(text.isprintable() and len(text) < 400 for text in texts)
     assert "Note on consent: {by} [bold]" in texts
     json.dumps(verdict.as_dict())
+
+
+def test_a_very_long_manifest_is_left_out(told):
+    long = replace(STATEMENT, raw={"title": "x" * 2_000_000})
+    assert told(long, MARK).as_dict()["statement"]["raw"] == {}
+    assert told(STATEMENT, MARK).as_dict()["statement"]["raw"] == STATEMENT.raw
 
 
 # The command, and the words

@@ -1,5 +1,6 @@
 """What a file says of its origin, layer by layer, and whether it holds. Reads the file alone; nothing is fetched."""
 
+import json
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +22,8 @@ from lipwright.provenance.watermark import WatermarkReading, read_watermark
 
 MOST_SHOWN = 300  # characters of one thing that a file says of itself
 MOST_LISTED = 20  # things of one sort
-MOST_STATEMENT = 64 << 20  # bytes; an hour's has about one million, and the library takes twice as much memory
+MOST_STATEMENT = 16 << 20  # bytes; an hour's has less than one million, and the library takes many times as much memory
+MOST_MANIFEST = 1 << 20  # characters of a manifest as JSON
 OURS = "lipwright"
 SAYING = {  # IPTC's digital source types, and GB 45438's labels
     "trainedAlgorithmicMedia": "record_of_ai",
@@ -65,7 +67,7 @@ class Verdict:
     layers: tuple[Layer, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; sentences in English."""
+        """Plain values for JSON; sentences in English. Of a statement, `raw` is empty where it is very long."""
         return {
             "file": {"name": self.name, "bytes": self.bytes, "kind": self.kind},
             "conclusion": self.conclusion,
@@ -75,7 +77,7 @@ class Verdict:
                 {"name": layer.name, "state": layer.state, "findings": [_told(each) for each in layer.findings]}
                 for layer in self.layers
             ],
-            "statement": plain(self.statement),
+            "statement": _with_short_manifest(plain(self.statement)),
             "watermark": plain(self.watermark),
             "records": plain(self.records),
         }
@@ -335,6 +337,12 @@ def _of_kind(record: str, kind: str) -> Finding:
     if kind in SAYING:
         return Finding(SAYING[kind], {"record": record})
     return Finding("record_of_other", {"record": record, "kind": clean(kind) or "?"})
+
+
+def _with_short_manifest(statement: dict[str, Any] | None) -> dict[str, Any] | None:
+    if statement is None or len(json.dumps(statement["raw"])) <= MOST_MANIFEST:
+        return statement
+    return statement | {"raw": {}}
 
 
 def _told(finding: Finding) -> dict[str, Any]:
