@@ -105,6 +105,19 @@ def encoded(source: Path, target: Path, change: Frame = lambda _, frame: frame, 
     return target
 
 
+def in_groups(frames: list[np.ndarray], target: Path, group: int) -> Path:
+    """Frames encoded in groups that know nothing of each other: one changed frame changes no other group."""
+    options = {"g": str(group), "bf": "0", "qp": "20", "x264-params": "scenecut=0:mbtree=0:rc-lookahead=0:threads=1"}
+    with av.open(str(target), "w") as made:
+        stream = made.add_stream("libx264", rate=25, options=options)
+        stream.pix_fmt = "yuv420p"
+        stream.height, stream.width = frames[0].shape[:2]
+        for frame in frames:
+            made.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        made.mux(stream.encode(None))
+    return target
+
+
 def with_boxes(source: Path, target: Path, uuids: Iterable[bytes] = (C2PA, XMP)) -> Path:
     """Statement and records of one file put into another, in place."""
     data = source.read_bytes()

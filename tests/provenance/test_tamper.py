@@ -11,7 +11,12 @@ from tampering import C2PA, XMP, box_of, moov
 
 from lipwright import DubOptions, EncodeOptions, dub
 from lipwright.example import portrait as portrait_file
+from lipwright.example import speech as speech_file
 from lipwright.provenance.boxes import top_boxes
+from lipwright.provenance.certificates import open_signer
+from lipwright.provenance.origin import Origin, read_source
+from lipwright.provenance.records import write_xmp, xmp
+from lipwright.provenance.statement import read_statement, sign
 from lipwright.provenance.verify import verify
 
 
@@ -140,6 +145,21 @@ def test_one_frame_is_replaced(made, target):
     verdict = verify(tampering.with_boxes(made, tampering.encoded(made, target, painted)))
     assert verdict.conclusion == "changed"
     assert "The picture" in said(verdict, "statement")
+
+
+def test_one_frame_is_replaced_and_its_group_encoded_again(footage, target, tmp_path):
+    """All other packets are the ones that were signed."""
+    source = tampering.in_groups(footage, tmp_path / "signed.mp4", group=8)
+    told = {"video": read_source(portrait_file, "photo"), "audio": read_source(speech_file, "sound")}
+    origin = Origin(software="lipwright 0", engine="native", models=(), layers=("statement", "records"), **told)
+    write_xmp(source, xmp(origin))
+    sign(source, origin, open_signer(), video=portrait_file, audio=speech_file)
+    assert read_statement(source).holds
+    painted = [np.full_like(frame, 128) if number == 10 else frame for number, frame in enumerate(footage)]
+    changed = tampering.with_boxes(source, tampering.in_groups(painted, target, group=8))
+    told = read_statement(changed)
+    assert not told.holds
+    assert "frames 10 to 15 (0.40 to 0.60 s) were changed" in told.problems
 
 
 def test_the_mark_is_blurred_away(made, target):
