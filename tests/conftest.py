@@ -35,12 +35,12 @@ def cache(tmp_path_factory, monkeypatch):
     return folder
 
 
-@pytest.fixture(autouse=True)
-def signing(tmp_path_factory, monkeypatch):
+@pytest.fixture(autouse=True, scope="session")
+def signing(tmp_path_factory):
     """No test signs with the user's certificate; they share one of their own."""
-    folder = tmp_path_factory.getbasetemp() / "signing"
-    monkeypatch.setenv("LIPWRIGHT_SIGNING", str(folder))
-    return folder
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("LIPWRIGHT_SIGNING", str(tmp_path_factory.mktemp("signing")))
+        yield
 
 
 @pytest.fixture
