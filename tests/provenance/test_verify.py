@@ -174,7 +174,7 @@ def test_a_statement_that_would_fill_the_memory_is_not_looked_into(tool, plain, 
     monkeypatch.setattr(module, "MOST_STATEMENT", 1000)
     verdict = verify(tool.sign(plain, tmp_path / "signed.mp4"))
     assert verdict.conclusion == "changed"
-    assert "is not looked into" in verdict.layers[0].findings[1].text
+    assert "is not looked into" in verdict.layers[0].findings[0].text
 
 
 # What follows from the readings: these stand in for the readers, whose own tests are elsewhere

@@ -153,8 +153,10 @@ class _Seen:
         said = self.statement
         if said is None:
             return _missing("statement", "statement_absent", why)
-        by = clean(said.by) or "?"
-        findings = [Finding("statement_holds" if said.holds else "statement_broken", {"by": by})]
+        findings = []
+        if said.by or said.holds:  # of a damaged one nobody can tell
+            code = "statement_holds" if said.holds else "statement_broken"
+            findings.append(Finding(code, {"by": clean(said.by) or "?"}))
         findings += [_problem(each) for each in said.problems[:MOST_LISTED]]
         findings += self._signer(said)
         if said.software and said.engine:
