@@ -5,6 +5,7 @@ import random
 import pytest
 from fastapi.testclient import TestClient
 from othertool import SIGNER, OtherTool
+from service_fuzz import png
 
 from lipwright.example import portrait, speech
 from lipwright.service.app import create_app
@@ -92,6 +93,13 @@ def test_what_is_no_media_is_refused_and_not_kept(client, app, tmp_path):
         answer = check(client, data)
         assert answer.status_code == 415, answer.text
         assert str(tmp_path) not in answer.text
+    assert kept(app) == []
+
+
+def test_a_picture_too_large_to_be_decoded_is_refused(client, app):
+    answer = check(client, png(30_000, 30_000), "large.png")
+    assert answer.status_code == 415
+    assert "million pixels; scale it down" in answer.json()["error"]
     assert kept(app) == []
 
 
