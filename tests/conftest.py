@@ -35,6 +35,15 @@ def cache(tmp_path_factory, monkeypatch):
     return folder
 
 
+@pytest.fixture(autouse=True, scope="session")
+def signing(tmp_path_factory):
+    """No test signs with the user's certificate; they share one of their own."""
+    folder = tmp_path_factory.getbasetemp() / "signing"
+    with pytest.MonkeyPatch.context() as patch:  # before what modules share is made
+        patch.setenv("LIPWRIGHT_SIGNING", str(folder))
+        yield folder
+
+
 @pytest.fixture
 def folder(tmp_path):
     """An empty folder for outputs."""

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import psutil
 from service_process import RATE, ServiceProcess, ended, footage, sound, stored_avatar, submit, upload, wrong_with
+from unsigned import unsigned
 
 SECONDS = 1.0
 ORPHAN_S = 10.0  # in which a dead server's children must be gone
@@ -50,7 +51,7 @@ def killed_at_random(folder: Path, kinds: list[str], seed: int, *arguments: str)
         given = {"video": upload(client, video), "audio": upload(client, audio)}
         avatar = stored_avatar(client, given["video"])
         asks = [given, {"avatar": avatar, "audio": given["audio"]}]
-        right = undisturbed(client, run, asks)
+        right = undisturbed(client, run, asks, folder)
         for kind in kinds:
             fill(client, run, asks, rng)
             time.sleep(rng.uniform(0.0, 1.5))
@@ -60,11 +61,18 @@ def killed_at_random(folder: Path, kinds: list[str], seed: int, *arguments: str)
     return run
 
 
-def undisturbed(client: httpx.Client, run: Kills, asks: list[dict]) -> set[bytes]:
-    """The file that these jobs give when nothing is killed: one, whichever way the footage is named."""
+def undisturbed(client: httpx.Client, run: Kills, asks: list[dict], folder: Path) -> set[tuple[bytes, int]]:
+    """The file that these jobs give when nothing is killed: one but for its signature, however the footage is named."""
     run.accepted += [submit(client, **ask) for ask in asks]
     ended(client, run.accepted, 120)
-    return {client.get(f"/v1/jobs/{name}/output").content for name in run.accepted}
+    return {compared(client.get(f"/v1/jobs/{name}/output").content, folder) for name in run.accepted}
+
+
+def compared(content: bytes, folder: Path) -> tuple[bytes, int]:
+    """What must be the same in every file of the same job."""
+    path = folder / "compared.mp4"
+    path.write_bytes(content)
+    return unsigned(path)
 
 
 def fill(client: httpx.Client, run: Kills, asks: list[dict], rng: random.Random) -> None:
@@ -106,7 +114,7 @@ def frozen_worker(service: ServiceProcess, client: httpx.Client, run: Kills, rng
     raise TimeoutError("no worker was found that may be killed")
 
 
-def judge(service: ServiceProcess, client: httpx.Client, run: Kills, views: dict[str, dict], right: set[bytes]) -> None:
+def judge(service: ServiceProcess, client: httpx.Client, run: Kills, views: dict[str, dict], right: set) -> None:
     """Every job is done once, with the right pictures and sound, and nothing is left over."""
     for name, view in views.items():
         if view["state"] != "done":
@@ -114,7 +122,7 @@ def judge(service: ServiceProcess, client: httpx.Client, run: Kills, views: dict
             continue
         content = client.get(f"/v1/jobs/{name}/output").content
         wrong = wrong_with(content, service.folder.parent / "got.mp4", round(SECONDS * RATE))
-        if wrong or {content} != right:
+        if wrong or {compared(content, service.folder.parent)} != right:
             run.findings.append(f"job {name}: {wrong or 'another file than without a kill'}")
     known, before = [], None
     while page := client.get("/v1/jobs", params={"limit": 200, "kind": "dub"} | ({"before": before} if before else {})):

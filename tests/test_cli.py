@@ -20,6 +20,10 @@ from lipwright.media import open_clip
 from lipwright.media.rates import parse_rate
 
 QUICK = ("--preset", "ultrafast", "--crf", "30")
+MARKED = (
+    "marked: signed statement, mark in the picture, records beside it; "
+    "signed by Lipwright (self-made certificate, identity not checked)"
+)
 
 
 def lipwright_cli(*args):
@@ -59,7 +63,7 @@ def test_dub_by_every_name(names, clip_file, speech_wav, output, shared_cache):
     video, audio, out = names
     done = lipwright_cli("dub", video, clip_file, audio, speech_wav, out, output, "--cache", shared_cache, *QUICK)
     assert (done.exit_code, done.stderr) == (0, "")
-    assert done.stdout == f"{output}: 20 frames at 24 fps, 288×256\n"
+    assert done.stdout == f"{output}: 20 frames at 24 fps, 288×256\n{MARKED}\n"
     assert names_in(output.parent) == ["a.mp4"]
 
 
@@ -269,7 +273,8 @@ class TestProcesses:
         done = subprocess.run([*self.command, "demo"], cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.stderr == ""  # no chatter of MediaPipe, FFmpeg or ONNX Runtime
         assert done.returncode == 0
-        assert done.stdout == ("lipwright-demo.mp4: 180 frames at 25 fps, 512×512\nlipwright-demo.png: contact sheet\n")
+        told = ["lipwright-demo.mp4: 180 frames at 25 fps, 512×512", MARKED, "lipwright-demo.png: contact sheet"]
+        assert done.stdout.splitlines() == told
         assert names_in(tmp_path) == ["lipwright-demo.mp4", "lipwright-demo.png"]
         assert all(path.stat().st_size > 10_000 for path in tmp_path.iterdir())
 

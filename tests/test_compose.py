@@ -63,7 +63,7 @@ def test_a_whole_job_equals_its_planned_frames_outside_the_masks(length, clip_fi
         plan = plan_frames(length, facts.frames, read_sound(long_wav).duration, facts.fps)
         frames = list(clip.frames())
     assert all((a != b).mean() > 0.6 for a, b in zip(frames[1:], frames, strict=False))  # a wrong frame would show
-    outputs = dub_frames(clip_file, long_wav, options=DubOptions(engine="recorded", length=length))
+    outputs = dub_frames(clip_file, long_wav, options=DubOptions(engine="recorded", length=length, marks=False))
     mixed = 0
     for number, out in enumerate(outputs):
         expected, mask = frames[plan.source[number]], record.mask(number, out.shape[:2])

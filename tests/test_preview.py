@@ -15,6 +15,7 @@ import pytest
 import synth
 from pictures import noisy, panned, placed, scene
 from typer.testing import CliRunner
+from unsigned import unsigned
 
 from lipwright import DubOptions, EncodeOptions, LipwrightError, NoFaceError, OptionError, OutputError, dub
 from lipwright.cli.main import app
@@ -198,7 +199,7 @@ def test_a_mask_video_has_the_frames_of_the_result(clip_file, speech_wav, folder
             assert np.abs(change[:, -40:]).mean() < 8  # the right edge: nothing drawn, only coding
     plain = dub(clip_file, speech_wav, folder / "b.mp4", options=quick)
     assert plain.mask_video is None
-    assert (folder / "a.mp4").read_bytes() == (folder / "b.mp4").read_bytes()
+    assert unsigned(folder / "a.mp4") == unsigned(folder / "b.mp4")
 
 
 def test_what_is_drawn_lies_where_it_belongs(mesh):
@@ -340,7 +341,7 @@ def test_of_long_footage_a_part_is_looked_at(length, longer, six_seconds, folder
         write(self, picture)
 
     monkeypatch.setattr(analysis, "analyse", counted)
-    options = DubOptions(encode=FAST, length=length)
+    options = DubOptions(encode=FAST, length=length, marks=False)
     with monkeypatch.context() as watching:
         watching.setattr(ClipWriter, "write", noted)
         plan = estimate(longer, six_seconds, folder / "a.mp4", options=options)
@@ -482,7 +483,7 @@ def test_dry_run_on_the_command_line(clip_file, long_wav, folder, quick):
 def test_mask_debug_on_the_command_line(clip_file, speech_wav, folder, quick):
     done = lipwright_cli(*job(clip_file, speech_wav, folder / "a.mp4", quick, "--mask-debug"))
     assert (done.exit_code, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[1].startswith(f"{folder / 'a.mask.mp4'}: ")
+    assert done.stdout.splitlines()[-1].startswith(f"{folder / 'a.mask.mp4'}: ")
     done = lipwright_cli(*job(clip_file, speech_wav, folder / "a.mp4", quick, "--mask-debug", "--json"))
     assert json.loads(done.stdout)["mask_video"] == str(folder / "a.mask.mp4")
     assert names(folder) == ["a.mask.mp4", "a.mp4"]

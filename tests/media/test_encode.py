@@ -1,6 +1,7 @@
 # ruff: noqa: PT012 - a `with` writer inside `raises` is what is tested
 
 import dataclasses
+import errno
 import resource
 import signal
 from fractions import Fraction
@@ -234,3 +235,43 @@ def test_a_wrong_picture_is_a_bug_of_the_caller(tmp_path):
 def test_options_check_themselves(wrong, named):
     with pytest.raises(OptionError, match=named):
         EncodeOptions(**wrong)
+
+
+TAGS = {"AIGC": '{"Label":"1","ContentProducer":"é"}', "comment": "a note", "software": "lipwright"}
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.mkv", "a.webm"])
+def test_tags_are_kept_by_every_container(name, tmp_path):
+    codec = "vp9" if name.endswith("webm") else "h264"
+    write(tmp_path / name, 3, tags=TAGS, options=EncodeOptions(codec=codec, preset="ultrafast", crf=30))
+    with av.open(str(tmp_path / name)) as container:
+        found = {key.lower(): value for key, value in container.metadata.items()}
+    assert {key.lower(): value for key, value in TAGS.items()}.items() <= found.items()
+
+
+def test_a_file_is_sealed_complete_and_before_it_has_its_name(tmp_path):
+    seen = []
+
+    def seal(path):
+        with av.open(str(path)) as container:
+            seen.append((path.name[0], container.streams.video[0].frames, (tmp_path / "a.mp4").exists()))
+        path.write_bytes(path.read_bytes() + b"\0\0\0\x08free")
+
+    write(tmp_path / "a.mp4", 3, seal=seal)
+    assert seen == [(".", 3, False)]
+    assert (tmp_path / "a.mp4").read_bytes().endswith(b"free")
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [(OutputError("no seal"), "no seal"), (OSError(errno.ENOSPC, "full"), "the disk is full"), (KeyError("x"), "x")],
+)
+def test_a_seal_that_fails_leaves_the_older_file(raised, told, tmp_path):
+    (tmp_path / "a.mp4").write_bytes(b"older")
+
+    def seal(_):
+        raise raised
+
+    with pytest.raises(KeyError if isinstance(raised, KeyError) else OutputError, match=told):
+        write(tmp_path / "a.mp4", 3, seal=seal)
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a.mp4", b"older")]

@@ -68,9 +68,8 @@ def test_what_is_written_is_read_from_the_file_anew(suffix, tmp_path):
     source_type = f"{SOURCE_TYPES}compositeWithTrainedAlgorithmicMedia"
     told = {"digital_source_type": source_type, "creator_tool": ORIGIN.software}
     assert found.xmp == (told if boxed else None)
-    by_name = {name.lower(): text for name, text in found.tags.items()}
-    assert by_name["comment"] == f"The mouth was made to fit the sound by a computer, with {ORIGIN.software}."
-    assert by_name["software"] == ORIGIN.software
+    assert found.tags["comment"] == f"The mouth was made to fit the sound by a computer, with {ORIGIN.software}."
+    assert found.tags["software"] == ORIGIN.software
     with av.open(path) as container:  # as a player has it
         told = {name.upper(): text for name, text in container.metadata.items()}
         assert json.loads(told["AIGC"]) == found.aigc

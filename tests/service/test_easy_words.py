@@ -7,12 +7,12 @@ import cv2
 import numpy as np
 import pytest
 
-from lipwright.compose.labels import Label
+from lipwright.compose.overlays import Overlay
 from lipwright.errors import MediaError
 from lipwright.service import easy
 from lipwright.service.easy import NoJob, NoRequest, read_submitted, same_request, told
 from lipwright.service.jobs import Job
-from lipwright.service.options import chosen_labels, dub_options
+from lipwright.service.options import chosen_overlays, dub_options
 from lipwright.service.settings import Settings
 
 WHOLE = {"audio_url": "speech.wav", "video_url": "talking.mp4", "code": "a1"}
@@ -156,7 +156,7 @@ def test_options(settings):
 def test_what_is_not_there_is_left_out_and_told(settings):
     asked = read(chaofen=1, watermark_switch=1, digital_auth="1")
     job = job_of(asked, settings)
-    assert (job.request["options"], job.request["labels"]) == ({"engine": "native", "length": "bounce"}, [])
+    assert (job.request["options"], job.request["overlays"]) == ({"engine": "native", "length": "bounce"}, [])
     assert [note.partition(":")[0] for note in job.request["notes"]] == ["chaofen", "watermark", "digital_auth"]
 
 
@@ -171,9 +171,9 @@ def test_what_is_there_is_used(settings, tmp_path):
     assert job.request["notes"] == []
     options = dub_options(job.request["options"], both.model_copy(update={"blur_threshold": 0.3}))
     assert (options.restore, options.restore_when, options.blur_threshold) == (1.0, "after", 0.0)
-    labels = (Label(picture, "bottom-right"), Label(picture, "top-right"))
-    assert chosen_labels(job.request["labels"], both) == labels
-    assert chosen_labels(["digital_auth"], both) == labels[1:]
+    overlays = (Overlay(picture, "bottom-right"), Overlay(picture, "top-right"))
+    assert chosen_overlays(job.request["overlays"], both) == overlays
+    assert chosen_overlays(["digital_auth"], both) == overlays[1:]
 
 
 def test_a_job_knows_its_request(settings):

@@ -109,8 +109,9 @@ def test_nothing_else_is_served(client, name):
 
 
 def test_the_page_begins_with_the_services_own_defaults(client):
-    defaults = {"mask": "landmark", "restore": 0.5, "restore_when": "before", "blur_threshold": 0.0, "batch_size": 9}
-    assert client.get("/ui/defaults.json").json() == defaults
+    options = {"mask": "landmark", "restore": 0.5, "restore_when": "before", "blur_threshold": 0.0, "batch_size": 9}
+    defaults = client.get("/ui/defaults.json").json()
+    assert defaults == {"options": options | {"label": "off"}, "marks": "always", "label_language": ""}
 
 
 def test_faces_of_an_upload(tmp_path):

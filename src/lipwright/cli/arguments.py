@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from lipwright.errors import OptionError
+
 Video = Annotated[
     Path,
     typer.Option("--video", "--video_path", "--source_path", "--face", help="A video or photo of the person."),
@@ -36,7 +38,50 @@ Device = Annotated[
 ModelFolder = Annotated[
     Path | None, typer.Option("--models", help="Folder of published models; default: LIPWRIGHT_MODELS or the user's.")
 ]
+Watermark = Annotated[Path | None, typer.Option(metavar="PICTURE", help="A picture over every frame, bottom right.")]
+DigitalAuth = Annotated[
+    Path | None, typer.Option(metavar="PICTURE", help="A picture over every frame, top right: HeyGem's note.")
+]
+Label = Annotated[
+    str, typer.Option(help="Text over the picture that says it is made with AI: off, start (3 seconds) or always.")
+]
+LabelText = Annotated[str, typer.Option(help="What the label says; default: a sentence of the language.")]
+LabelLanguage = Annotated[
+    str, typer.Option(help="Language of its sentence, e.g. en, zh, zh-Hant, ja, ko, de; default: this computer's.")
+]
+LabelCorner = Annotated[str, typer.Option(help="Where it stands: top-left, top-right, bottom-left or bottom-right.")]
+LabelSize = Annotated[float, typer.Option(help="Height of its letters, as a share of the picture's shorter side.")]
+LabelFont = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="A font file for it; default: one that has the letters.")
+]
+Marks = Annotated[
+    str, typer.Option(help="on: the file says what it is (signed statement, mark in the picture, records); or off.")
+]
+ConsentNote = Annotated[
+    str,
+    typer.Option(
+        help="What the signed statement says of the shown person's consent; whoever has the file can read it."
+    ),
+]
+Certificate = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="PEM", help="Who signs, with those that vouch for it; default: this computer's own, self-made."
+    ),
+]
+PrivateKey = Annotated[Path | None, typer.Option(metavar="PEM", help="The certificate's key, not encrypted.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the log.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show nothing but errors.")]
 LogFile = Annotated[Path | None, typer.Option(help="Write the whole log into this file.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout instead of text.")]
+
+
+def is_on(option: str, word: str) -> bool:
+    """What `on` or `off` means.
+
+    Raises:
+        OptionError: it is another word.
+    """
+    if word not in ("on", "off"):
+        raise OptionError(f"{option} must be on or off, got {word!r}")
+    return word == "on"

@@ -1,5 +1,6 @@
 """`lipwright dub` and `lipwright demo`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
     from lipwright.pipeline.estimate import Estimate
 
 SHEET_FRAMES = 18
+MARKS = {
+    "statement": "signed statement",
+    "mark": "mark in the picture",
+    "records": "records beside it",
+    "label": "visible label",
+}
 
 
 def dub(
@@ -45,10 +52,18 @@ def dub(
     blur_threshold: Annotated[
         float, typer.Option(help="Restore only a face blurred more than this, 0 to 1; 0 restores any.")
     ] = 0.0,
-    label: Annotated[
-        list[str] | None,
-        typer.Option(metavar="PICTURE@CORNER", help="A picture over every frame, e.g. logo.png@top-right; repeatable."),
-    ] = None,
+    watermark: args.Watermark = None,
+    digital_auth: args.DigitalAuth = None,
+    label: args.Label = "off",
+    label_text: args.LabelText = "",
+    label_language: args.LabelLanguage = "",
+    label_corner: args.LabelCorner = "top-left",
+    label_size: args.LabelSize = 0.05,
+    label_font: args.LabelFont = None,
+    marks: args.Marks = "on",
+    consent_note: args.ConsentNote = "",
+    certificate: args.Certificate = None,
+    private_key: args.PrivateKey = None,
     device: args.Device = "auto",
     batch_size: Annotated[int, typer.Option(help="Frames the heygem engine draws at a time.")] = 4,
     models: args.ModelFolder = None,
@@ -72,7 +87,7 @@ def dub(
     """Make the person in a video or photo say a sound."""
     terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json, log_file=log_file)
     with terminal.errors():
-        from lipwright.compose.labels import parse_label
+        from lipwright.compose.overlays import heygem_overlays
         from lipwright.media import EncodeOptions
         from lipwright.media.rates import parse_rate
         from lipwright.pipeline.config import DubOptions
@@ -95,8 +110,18 @@ def dub(
             restore_when=restore_when,
             blur_threshold=blur_threshold,
             models=models,
-            labels=tuple(parse_label(text) for text in label or ()),
+            overlays=heygem_overlays(watermark=watermark, digital_auth=digital_auth),
+            label=label,
+            label_text=label_text,
+            label_language=label_language,
+            label_corner=label_corner,
+            label_size=label_size,
+            label_font=label_font,
             mask_debug=mask_debug,
+            marks=args.is_on("--marks", marks),
+            consent_note=consent_note,
+            certificate=certificate,
+            private_key=private_key,
         )
         if dry_run:
             show_plan(terminal, (video, audio, output), options)
@@ -150,6 +175,7 @@ def plan_text(plan: "Estimate") -> str:
         "output": f"{plan.frames} frames at {float(footage.fps):.5g} fps ({float(plan.duration):.2f} s)",
         "length": f"{plan.length}: {used}",
         "encoder": f"{encode.codec}, crf {encode.crf}, {encode.preset}",
+        "marks": told_marks(plan.marks),
         "avatar": f"{plan.avatar_key}, " + ("stored" if plan.avatar_stored else "to be made: the footage is analysed"),
         "estimate": f"{needed['avatar']:.0f} s analysis, {sum(needed.values()):.0f} s in all, {plan.size / 1e6:.1f} MB "
         f"(from {plan.tried} frames tried just now on this machine)",
@@ -171,6 +197,10 @@ def check_alone(asked: dict[str, bool]) -> None:
 
 def demo(
     folder: Annotated[Path, typer.Option("--output", "-o", help="Folder for the two files.")] = Path(),
+    marks: args.Marks = "on",
+    consent_note: args.ConsentNote = "",
+    certificate: args.Certificate = None,
+    private_key: args.PrivateKey = None,
     verbose: args.Verbose = False,
     quiet: args.Quiet = False,
     as_json: args.Json = False,
@@ -179,11 +209,18 @@ def demo(
     terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json, log_file=None)
     with terminal.errors():
         from lipwright.example import portrait, speech
+        from lipwright.pipeline.config import DubOptions
         from lipwright.pipeline.run import dub as run
 
+        options = DubOptions(
+            marks=args.is_on("--marks", marks),
+            consent_note=consent_note,
+            certificate=certificate,
+            private_key=private_key,
+        )
         output, sheet = folder / "lipwright-demo.mp4", folder / "lipwright-demo.png"
         with terminal.progress() as progress:
-            report = run(portrait, speech, output, progress=progress)
+            report = run(portrait, speech, output, options=options, progress=progress)
         write_sheet(output, report, sheet)
         terminal.result(report.as_dict() | {"sheet": str(sheet)}, f"{summary(report)}\n{sheet}: contact sheet")
 
@@ -208,4 +245,13 @@ def summary(report: Report) -> str:
     line = f"{report.output}: {report.frames} frames at {float(report.fps):.5g} fps, {report.width}×{report.height}"
     if report.frames_without_face:
         line += f"; {report.frames_without_face} show no usable mouth and were left as they are"
-    return "\n".join([line, *(f"note: {note}" for note in report.notes)])
+    lines = [line]
+    if report.marks:
+        marked = f"marked: {told_marks(report.marks)}"
+        lines.append(f"{marked}; signed by {report.signed_by}" if report.signed_by else marked)
+    return "\n".join([*lines, *(f"note: {note}" for note in report.notes)])
+
+
+def told_marks(layers: Sequence[str]) -> str:
+    """What tells of a file's origin, in words."""
+    return ", ".join(MARKS[layer] for layer in layers) or "nothing"

@@ -1,7 +1,8 @@
 """Entry point of `lipwright`.
 
 Exit codes: 0 done · 1 unexpected error · 2 unusable input or option · 3 output cannot be written · 4 a part of the
-engine is missing, or `doctor` found what stops a job · 130 interrupted.
+engine is missing, or `doctor` found what stops a job · 5 `verify` found what was changed · 6 `verify` found nothing ·
+130 interrupted.
 """
 
 import io
@@ -13,7 +14,7 @@ from typing import Annotated
 import typer
 
 from lipwright import __version__
-from lipwright.cli import avatar, bench, doctor, dub, evaluate, keys, models, serve, train, ui
+from lipwright.cli import avatar, bench, doctor, dub, evaluate, keys, models, serve, train, ui, verify
 from lipwright.errors import OptionError
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ app.command()(bench.bench)
 app.command()(evaluate.evaluate)
 app.command()(serve.serve)
 app.command()(ui.ui)
+app.command()(verify.verify)
 app.add_typer(avatar.app, name="avatar")
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")

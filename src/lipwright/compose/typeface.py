@@ -13,7 +13,20 @@ from lipwright.errors import OptionError
 OWN = Path(str(files("lipwright.compose").joinpath("fonts")))
 _EUROPE = "europe"
 _OUTLINES = ("glyf", "CFF ", "CFF2")
-_PLAIN = ("bold", "italic", "oblique", "black", "heavy", "light", "thin", "mono", "serif", "condensed", "math", "symbol")
+_PLAIN = (
+    "bold",
+    "italic",
+    "oblique",
+    "black",
+    "heavy",
+    "light",
+    "thin",
+    "mono",
+    "serif",
+    "condensed",
+    "math",
+    "symbol",
+)
 
 
 class Typeface:
@@ -34,8 +47,9 @@ class Typeface:
                 f"the label {text!r} is in a script whose letters join, which this installation of Pillow cannot show; "
                 "install libraqm and fribidi, or choose another language"
             )
-        candidates = _own(language) if file is None else iter([file])
-        found = _first(text, candidates)
+        if file is not None and next(_faces(file), None) is None:
+            raise OptionError(f"{file} is no font that can be read; name a TTF, OTF or TTC file with --label-font")
+        found = _first(text, _own(language) if file is None else iter([file]))
         if found is None and file is None:
             found = _first(text, _installed())
         if found is None:
@@ -69,12 +83,11 @@ def _first(text: str, paths: Iterator[Path]) -> tuple[Path, int] | None:
 def _faces(path: Path) -> Iterator[frozenset[int]]:
     """The characters of each face in a font file; nothing of a file that is none."""
     try:
-        if path.suffix.lower() in (".ttc", ".otc"):
-            with TTCollection(str(path), lazy=True) as collection:
-                yield from map(_characters, collection.fonts)
-        else:
-            with TTFont(path, lazy=True) as font:
-                yield _characters(font)
+        with path.open("rb") as file:  # fontTools leaves a file open that it cannot read
+            if path.suffix.lower() in (".ttc", ".otc"):
+                yield from map(_characters, TTCollection(file, lazy=True).fonts)
+            else:
+                yield _characters(TTFont(file, lazy=True))
     except (OSError, TTLibError, AssertionError, KeyError, ValueError):  # what fontTools says of damaged files
         return
 

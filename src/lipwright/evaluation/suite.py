@@ -242,7 +242,7 @@ def _judged(job: SuiteJob) -> Evaluation:
     watch = SeamWatch()
     with tempfile.TemporaryDirectory() as folder:
         sound, output = short_sound(job.sound, job.seconds, Path(folder)), Path(folder) / "out.mp4"
-        dub(job.clip.path, sound, output, options=DubOptions(cache=job.cache), watch=watch)
+        dub(job.clip.path, sound, output, options=DubOptions(cache=job.cache, marks=False), watch=watch)
         real, source = (job.clip.path, None) if job.drive == SELF else (None, job.clip.path)
         found = evaluate(output, sound, reference=real, source=source)
         if job.video:

@@ -15,6 +15,13 @@ def partial_name(path: Path) -> Path:
     return path.with_name(f"{_stem(path)}.{os.getpid()}.{next(_made)}.partial{path.suffix}")
 
 
+def second_name(partial: Path) -> Path:
+    """Beside a name of `partial_name` another, which `remove_abandoned` clears away like the first."""
+    return partial.with_name(
+        partial.name.removesuffix(partial.suffix).removesuffix(".partial") + f".2.partial{partial.suffix}"
+    )
+
+
 def remove_abandoned(path: Path) -> None:
     """Remove what killed processes on this machine left of `path`; never raises."""
     begin, end = _stem(path) + ".", f".partial{path.suffix}"

@@ -91,6 +91,18 @@ class ModelStore:
             _write_pin(path, got)
         return path
 
+    def sha256(self, name: str) -> str:
+        """Of a file as `path` finds it; reads the file only where no pin tells.
+
+        Raises:
+            BackendError: as of `path`.
+        """
+        path = self.path(name)
+        if card(name).group == "shipped":
+            return card(name).sha256[0]  # no other bytes are opened
+        pinned = _read_pin(path)
+        return pinned["sha256"] if pinned else _digest(path)
+
     def state(self, name: str) -> str:
         """`there`, `absent`, or `altered`: not what its card or its pin says. Reads the whole file."""
         path = self.place(name)

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from pathlib import Path
 
-from lipwright.compose.labels import Label
+from lipwright.compose.caption import CORNER, SIZE, WHEN, check_caption
+from lipwright.compose.overlays import CORNERS, Overlay
 from lipwright.errors import OptionError
 from lipwright.face.track import check_person
 from lipwright.media import EncodeOptions
@@ -13,6 +14,8 @@ from lipwright.pipeline.engines import ENGINES
 from lipwright.pipeline.plan import LENGTHS
 from lipwright.pipeline.touch import MASKS, MOMENTS
 from lipwright.runtime import check_device
+
+MOST_NOTE = 1000  # characters of a note on consent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +40,18 @@ class DubOptions:
         restore_when: `before` the mouth is drawn, or `after`.
         blur_threshold: restore only footage whose face is blurred more than this, 0..1; 0 restores all.
         models: folder of published models; None is the user's.
-        labels: pictures laid over every frame of the result, in this order.
+        overlays: pictures laid over every frame of the result, in this order.
+        label: when text over the picture says that it is made: `off`, `start` (3 seconds) or `always`.
+        label_text: what it says; empty: a sentence of the language.
+        label_language: a row of `lipwright.compose.wording.SENTENCES`; empty: what this machine speaks.
+        label_corner: row of `lipwright.compose.overlays.CORNERS`.
+        label_size: height of its letters, as a share of the picture's shorter side.
+        label_font: a font file for it; None looks for one that has the letters.
         mask_debug: also write `<name>.mask<suffix>`, the result with what it was drawn by over it.
+        marks: put in what tells of the file's origin: a signed statement, a mark in the picture, records.
+        consent_note: what the statement says of the shown person's consent, up to 1000 characters on one line.
+        certificate, private_key: who signs the statement (PEM, the certificate before those that vouch for it; both or
+            neither); None is this computer's own certificate, which proves no identity.
 
     Raises:
         OptionError: a value is outside its range; the sentence names the option.
@@ -60,8 +73,18 @@ class DubOptions:
     restore_when: str = "before"
     blur_threshold: float = 0.0
     models: Path | None = None
-    labels: tuple[Label, ...] = ()
+    overlays: tuple[Overlay, ...] = ()
+    label: str = "off"
+    label_text: str = ""
+    label_language: str = ""
+    label_corner: str = CORNER
+    label_size: float = SIZE
+    label_font: Path | None = None
     mask_debug: bool = False
+    marks: bool = True
+    consent_note: str = ""
+    certificate: Path | None = None
+    private_key: Path | None = None
 
     def __post_init__(self) -> None:
         check_person(self.person)
@@ -70,6 +93,9 @@ class DubOptions:
         _check_word("length", self.length, LENGTHS)
         _check_word("mask", self.mask, MASKS)
         _check_word("restore-when", self.restore_when, MOMENTS)
+        _check_word("label", self.label, WHEN)
+        _check_word("label-corner", self.label_corner, CORNERS)
+        check_caption(self.label_text, self.label_language, self.label_size)
         if not 0 <= self.intensity <= 2:
             raise OptionError(f"intensity must be 0..2, got {self.intensity:g}; 1 moves the mouth as far as was heard")
         if self.fps is not None and not 1 <= self.fps <= 120:
@@ -80,6 +106,7 @@ class DubOptions:
             if not 0 <= value <= 1:
                 raise OptionError(f"{name} must be 0..1, got {value:g}; 0 is the default")
         self._check_engine()
+        self._check_marks()
 
     def _check_engine(self) -> None:
         """Refuse what the engine would silently leave out."""
@@ -87,6 +114,21 @@ class DubOptions:
         for name in ENGINES[self.engine].ignores:
             if getattr(self, name) != defaults[name]:
                 raise OptionError(f"{name.replace('_', '-')} means nothing to engine {self.engine}; leave it out")
+
+    def _check_marks(self) -> None:
+        """Refuse what would be left out of the statement."""
+        note, asked = self.consent_note, self.consent_note or self.certificate or self.private_key
+        if asked and not self.marks:
+            given = "consent-note" if note else "certificate" if self.certificate else "private-key"
+            raise OptionError(
+                f"{given} belongs to the signed statement, which marks off leaves out; leave one of them out"
+            )
+        if len(note) > MOST_NOTE or not (note.isprintable() and note == note.strip()):
+            got = f"{len(note)} characters" if len(note) > MOST_NOTE else "others"
+            raise OptionError(f"consent-note takes up to {MOST_NOTE} printable characters on one line, got {got}")
+        if (self.certificate is None) != (self.private_key is None):
+            missing = "certificate" if self.certificate is None else "private-key"
+            raise OptionError(f"{missing} is missing: a certificate and its private key are given together")
 
 
 def _check_word(name: str, word: str, known: Sequence[str]) -> None:

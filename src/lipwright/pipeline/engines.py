@@ -9,6 +9,7 @@ class Engine:
 
     Args:
         models: published models it cannot do without, by the names on their cards.
+        shipped: weights of this package that it draws with, likewise.
         analysis: "module:class" that looks at footage, see `lipwright.pipeline.analysis.Analysis`.
         features: "module:function" that opens what turns blocks of samples into the features its motion hears.
         sound_rate: samples per second of those blocks.
@@ -19,6 +20,7 @@ class Engine:
     """
 
     models: tuple[str, ...] = ()
+    shipped: tuple[str, ...] = ()
     analysis: str
     features: str
     sound_rate: int
@@ -30,6 +32,7 @@ class Engine:
 
 ENGINES = {
     "native": Engine(
+        shipped=("mouth_motion", "mouth_shape"),
         analysis="lipwright.pipeline.analysis:MeshAnalysis",
         features="lipwright.audio.features:open_ears",
         sound_rate=16000,

@@ -25,6 +25,7 @@ from lipwright.pipeline.analysis import AHEAD
 from lipwright.pipeline.config import DubOptions
 from lipwright.pipeline.engines import ENGINES
 from lipwright.pipeline.job import Clock, Job, avatar_key, needed_models
+from lipwright.pipeline.marks import layers_of, notes_of, trial_mark
 from lipwright.pipeline.plan import FramePlan, plan_frames
 from lipwright.pipeline.run import check_output, open_writer
 from lipwright.runtime import Models
@@ -77,6 +78,7 @@ class Estimate:
         tried: frames that were drawn and encoded for the two figures below.
         seconds: estimated wall-clock time by stage, named as in `Report.seconds`.
         size: estimated bytes of the file.
+        marks: what would tell of the file's origin, as in `Report.marks`.
         notes: what the user should know, one sentence each.
     """
 
@@ -92,6 +94,7 @@ class Estimate:
     tried: int
     seconds: dict[str, float] = field(default_factory=dict)
     size: int
+    marks: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -113,6 +116,7 @@ class Estimate:
             "duration": round(float(self.duration), 3),
             "fps": str(self.footage.fps),
             "total_seconds": round(sum(self.seconds.values()), 1),
+            "marks": list(self.marks),
             "notes": list(self.notes),
         }
         return asdict(self) | plain
@@ -158,7 +162,8 @@ def estimate(
         tried=trial.tried,
         seconds=trial.seconds(),
         size=trial.size(),
-        notes=(*notes, *trial.notes),
+        marks=layers_of(options, output),
+        notes=(*notes, *trial.notes, *notes_of(options, output)),
     )
 
 
@@ -194,7 +199,8 @@ class _Trial:
         if not self._whole:  # footage that consists of the tried frames alone, shown once
             clip, options = _excerpt(clip, self._sources), replace(options, length="bounce")
         try:
-            self._job = Job(clip, self._audio, options, self._tick, self._clock)
+            mark = trial_mark(options, clip.facts)
+            self._job = Job(clip, self._audio, options, self._tick, self._clock, mark)
         except NoFaceError:
             if self._whole:
                 raise
@@ -213,7 +219,7 @@ class _Trial:
         outputs = group if self._whole else range(begin, begin + len(group))
         with closing(self._job.shots(outputs)) as shots:
             for shot in shots:
-                yield shot.frame
+                yield self._job.finished(shot)
 
     def _as_they_are(self, group: np.ndarray, begin: int) -> Generator[np.ndarray, None, None]:
         del begin

@@ -1,7 +1,7 @@
 """One clip and one sound on their way through the stages, up to the frames that an encoder is given."""
 
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -12,11 +12,11 @@ import numpy as np
 from lipwright import registry
 from lipwright.avatar.store import AnyAvatar, AvatarStore
 from lipwright.compose.blend import dissolve, paste
-from lipwright.compose.labels import Labels
 from lipwright.media import Clip, prefetch
 from lipwright.pipeline.analysis import AHEAD, Analysis
 from lipwright.pipeline.config import DubOptions
 from lipwright.pipeline.engines import ENGINES
+from lipwright.pipeline.finish import Finish
 from lipwright.pipeline.hearing import read_speech
 from lipwright.pipeline.plan import plan_frames
 from lipwright.pipeline.staging import Aim, Asked, Staging
@@ -24,6 +24,9 @@ from lipwright.pipeline.touch import Touch
 from lipwright.progress import Progress, silent
 from lipwright.render.base import Patch
 from lipwright.runtime import Models
+
+Mark = Callable[[np.ndarray, Sequence[Patch]], np.ndarray]
+"""Puts the mark into a frame, around what was drawn in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ class Drawn:
     Args:
         output: number of the output frame.
         source: (H, W, 3) uint8 RGB, the planned source frame; a cross-dissolve is itself the planned frame.
-        frame: (H, W, 3) uint8 RGB, what an encoder is given, but for labels.
+        frame: (H, W, 3) uint8 RGB, what an encoder is given, but for pictures, label and mark.
         patches: what was drawn, none where the source frame shows no face, two in a cross-dissolve.
         aims: what each of the patches was drawn by.
     """
@@ -79,6 +82,7 @@ class Job:
         options: see `DubOptions`.
         progress: told `("analyse", done, total)`.
         clock: takes the time of the stages.
+        mark: puts the mark into a finished frame around what was drawn; None leaves it as it is.
 
     Attributes:
         plan: which source frame serves which output frame.
@@ -99,12 +103,14 @@ class Job:
         options: DubOptions,
         progress: Progress = silent,
         clock: Clock | None = None,
+        mark: Mark | None = None,
     ) -> None:
         clock = clock or Clock()
         engine = ENGINES[options.engine]
         self._play = clip.play
         self.notes: list[str] = []
-        self._labels = Labels(options.labels, clip.facts.width, clip.facts.height)
+        self._finish = Finish(options, clip.facts)
+        self._mark = mark
         with clock("models"):
             models = open_models(options)
             self.notes += models.notes
@@ -134,9 +140,13 @@ class Job:
         self._play, self.avatar, frames = look.bring_alive(clip, self.avatar, len(self.plan))
         self.plan = replace(self.plan, source=np.arange(len(self.plan), dtype=np.int32) % frames)
 
-    def labelled(self, shot: Drawn) -> np.ndarray:
-        """The drawn frame with the labels of the options over it. (H, W, 3) uint8 RGB."""
-        return self._labels.over(shot.frame)
+    def finished(self, shot: Drawn) -> np.ndarray:
+        """The drawn frame as it is written: with pictures, label and mark. (H, W, 3) uint8 RGB."""
+        return self.marked(self._finish.over(shot.frame, shot.output), shot)
+
+    def marked(self, picture: np.ndarray, shot: Drawn) -> np.ndarray:
+        """A picture of the drawn frame with the mark, itself where nothing was drawn. (H, W, 3) uint8 RGB."""
+        return self._mark(picture, shot.patches) if self._mark is not None else picture
 
     def shots(self, outputs: Iterable[int] | None = None) -> Generator[Drawn, None, None]:
         """Draw output frames.

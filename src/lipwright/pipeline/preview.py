@@ -67,8 +67,8 @@ def preview(
 ) -> Preview:
     """Draw moments spread over the beginning of a job into a PNG; nothing is encoded.
 
-    The footage is analysed whole and its avatar kept, so that the job itself need not do it again. Labels are read, to
-    refuse what the job would refuse, and not shown: the picture is about faces.
+    The footage is analysed whole and its avatar kept, so that the job itself need not do it again. Pictures to be laid
+    over the result and its label are read, to refuse what the job would refuse, and not shown: this is about faces.
 
     Args:
         video, audio: as of `lipwright.dub`.

@@ -23,6 +23,9 @@ class Report:
         avatar_reused: whether it was there already.
         notes: what the user should know of how the inputs were taken, one sentence each.
         seconds: wall-clock time by stage.
+        marks: what tells of the file's origin: of `statement`, `mark`, `records` and `label` those that are in it.
+        mark_id: the mark that picture, records and statement name, hexadecimal; None where marks are off.
+        signed_by: whom the certificate of the statement names, None where there is no statement.
     """
 
     output: Path
@@ -39,8 +42,11 @@ class Report:
     mask_video: Path | None = None
     notes: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
+    marks: tuple[str, ...] = ()
+    mark_id: str | None = None
+    signed_by: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON; the rate stays exact as "30000/1001"."""
-        plain = {"output": str(self.output), "fps": str(self.fps), "notes": list(self.notes)}
+        plain = {"output": str(self.output), "fps": str(self.fps), "notes": list(self.notes), "marks": list(self.marks)}
         return asdict(self) | plain | {"mask_video": str(self.mask_video) if self.mask_video else None}

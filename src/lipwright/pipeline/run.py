@@ -12,6 +12,7 @@ from lipwright.media import Clip, ClipWriter, open_clip, prefetch
 from lipwright.pipeline.analysis import AHEAD
 from lipwright.pipeline.config import DubOptions
 from lipwright.pipeline.job import Clock, Drawn, Job
+from lipwright.pipeline.marks import Marks, check_marks, notes_of
 from lipwright.pipeline.overlay import explained
 from lipwright.pipeline.report import Report
 from lipwright.progress import Progress, silent
@@ -34,8 +35,8 @@ def dub(
         output: the file to write; it appears when complete.
         options: see `DubOptions`.
         progress: told `(stage, done, total)`, stages `analyse` and `render`.
-        watch: given every frame with its source and mask once it is written, without labels, to look at and not to
-            change.
+        watch: given every frame with its source and mask once it is written, without pictures and label, to look
+            at and not to change.
 
     Raises:
         InputError: the video, the sound or an option cannot be used.
@@ -50,18 +51,20 @@ def dub(
     clock = Clock()
     with open_clip(video, options.fps) as clip:
         facts = clip.facts
-        # Made before the analysis: what they refuse is refused at once.
-        result = open_writer(output, clip, audio, options)
-        mask = open_writer(mask_name(output), clip, audio, options) if options.mask_debug else None
-        job = Job(clip, audio, options, progress, clock)
-        with clock("render"), mask or nullcontext(), result, closing(prefetch(job.shots(), AHEAD)) as shots:
-            for shot in shots:
-                result.write(job.labelled(shot))
-                if mask is not None:
-                    mask.write(explained(shot, float(shot.output / facts.fps)))
-                if watch is not None:
-                    watch(shot)
-                progress("render", shot.output + 1, len(job.plan))
+        with Marks(clip, audio, options, output) as marks:
+            open_writer(output, clip, audio, options)  # what it refuses is refused before the analysis
+            job = Job(clip, audio, options, progress, clock, marks.over)
+            marks.settings["tuned"] = job.avatar.tuning is not None
+            result = open_writer(output, clip, audio, options, marks)
+            mask = open_writer(mask_name(output), clip, audio, options, marks) if options.mask_debug else None
+            with clock("render"), mask or nullcontext(), result, closing(prefetch(job.shots(), AHEAD)) as shots:
+                for shot in shots:
+                    result.write(job.finished(shot))
+                    if mask is not None:
+                        mask.write(job.marked(explained(shot, float(shot.output / facts.fps)), shot))
+                    if watch is not None:
+                        watch(shot)
+                    progress("render", shot.output + 1, len(job.plan))
     return Report(
         output=output,
         mask_video=mask_name(output) if options.mask_debug else None,
@@ -75,15 +78,18 @@ def dub(
         frames_without_face=job.passed,
         avatar_key=job.avatar_key,
         avatar_reused=job.avatar_reused,
-        notes=tuple(job.notes),
+        notes=(*job.notes, *notes_of(options, output)),
         seconds=clock.seconds,
+        marks=marks.layers,
+        mark_id=marks.origin.mark_id().hex() if options.marks else None,
+        signed_by=marks.signer.by if marks.signer else None,
     )
 
 
 def dub_frames(
     video: Path | str, audio: Path | str, *, options: DubOptions | None = None, progress: Progress = silent
 ) -> Iterator[np.ndarray]:
-    """The frames `dub` would write, labels included, one at a time, nothing encoded.
+    """The frames `dub` would write, pictures, label and mark included, one at a time, nothing encoded.
 
     Yields:
         (H, W, 3) uint8 RGB.
@@ -92,19 +98,23 @@ def dub_frames(
         InputError, BackendError: as `dub`, when the first frame is asked for.
     """
     options = options or DubOptions()
-    with open_clip(video, options.fps) as clip:
-        job = Job(clip, Path(audio), options, progress)
+    with open_clip(video, options.fps) as clip, Marks(clip, Path(audio), options) as marks:
+        job = Job(clip, Path(audio), options, progress, mark=marks.over)
+        marks.settings["tuned"] = job.avatar.tuning is not None
         with closing(job.shots()) as shots:
             for shot in shots:
-                yield job.labelled(shot)
+                yield job.finished(shot)
 
 
-def open_writer(output: Path, clip: Clip, audio: Path | None, options: DubOptions) -> ClipWriter:
-    """The writer of a job's result, not entered yet; without sound where there is no `audio`.
+def open_writer(
+    output: Path, clip: Clip, audio: Path | None, options: DubOptions, marks: Marks | None = None
+) -> ClipWriter:
+    """The writer of a job's result, not entered yet; without sound where there is no `audio`, unsigned without `marks`.
 
     Raises:
-        OptionError: the output's name, size or codec is none that can be written.
+        OptionError: the output's name, size or codec is none that can be written, or it cannot be signed as asked.
     """
+    check_marks(options, output)
     facts = clip.facts
     return ClipWriter(
         output,
@@ -114,6 +124,8 @@ def open_writer(output: Path, clip: Clip, audio: Path | None, options: DubOption
         sound=audio,
         options=options.encode,
         colour=clip.colour,
+        tags=marks.tags() if marks is not None and options.marks else None,
+        seal=marks.seal if marks is not None and options.marks else None,
     )
 
 

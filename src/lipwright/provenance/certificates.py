@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         PrivateKeyTypes,
     )
 
-CONFIG_VARIABLE = "LIPWRIGHT_CONFIG"
+FOLDER_VARIABLE = "LIPWRIGHT_SIGNING"  # not LIPWRIGHT_CONFIG, which names the service's file of settings
 SELF_MADE = "Lipwright (self-made certificate, identity not checked)"
 YEARS = 30
 _EARLIER = timedelta(days=2)  # so that a computer whose clock is behind takes it
@@ -62,14 +62,19 @@ def open_signer(certificate: Path | None = None, private_key: Path | None = None
         OutputError: the certificate of this computer cannot be kept.
     """
     if certificate is None or private_key is None:
-        return _own(config_folder() / "signing.pem")
+        return _own(own_certificate())
     chain, key = _read(certificate, "certificate"), _read(private_key, "private-key")
     return _checked(chain, key, (str(certificate), str(private_key)))
 
 
-def config_folder() -> Path:
-    """Where settings and keys of the user live: LIPWRIGHT_CONFIG, else the system's place for them."""
-    chosen = os.environ.get(CONFIG_VARIABLE)
+def own_certificate() -> Path:
+    """Where the certificate of this computer lies, with its key; it may not be there yet."""
+    return signing_folder() / "signing.pem"
+
+
+def signing_folder() -> Path:
+    """Where this computer's certificate lies: LIPWRIGHT_SIGNING, else the user's folder for settings."""
+    chosen = os.environ.get(FOLDER_VARIABLE)
     return Path(chosen) if chosen else user_config_path("lipwright", appauthor=False)
 
 
@@ -101,7 +106,7 @@ def _checked(chain: bytes, key: bytes, names: tuple[str, str], *, self_made: boo
         chain=b"".join(each.public_bytes(Encoding.PEM) for each in certificates),
         key=private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
         algorithm=_algorithm(private.public_key(), names[1]),
-        by=_subject(first),
+        by=SELF_MADE if self_made else _subject(first),
         self_made=self_made,
     )
 
@@ -166,7 +171,7 @@ def _own(path: Path) -> Signer:
         pem = path.read_bytes()
     except OSError as exc:
         raise OutputError(
-            f"the signing certificate {path} cannot be kept: {exc.strerror}; name another folder in {CONFIG_VARIABLE}, "
+            f"the signing certificate {path} cannot be kept: {exc.strerror}; name another folder in {FOLDER_VARIABLE}, "
             "or give a certificate of your own"
         ) from exc
     try:

@@ -52,7 +52,7 @@ class Records:
     Args:
         xmp: of `digital_source_type`, `creator_tool` and `aigc` those its XMP has; None where there is no XMP.
         aigc: the `AIGC` record, from the tags or else from the XMP; None where there is none.
-        tags: the container's own tags, by their names in the file.
+        tags: the container's own tags, by their names in lower case: Matroska writes them in upper case.
         problems: records that are there and cannot be read, one sentence each.
     """
 
@@ -128,7 +128,7 @@ def read_records(path: Path) -> Records:
     return Records(
         xmp=told and {name: _short(text) for name, text in told.items()},
         aigc=None if record is None else _parsed_aigc(record, problems),
-        tags={_short(name): _short(text) for name, text in list(found.items())[:MOST_TAGS]},
+        tags={_short(name.lower()): _short(text) for name, text in list(found.items())[:MOST_TAGS]},
         problems=tuple(problems),
     )
 

@@ -115,6 +115,17 @@ class Models:
         """The network of that name, whichever kind it is."""
         return self.network(name) if name in CONVERTERS else self.pictures(name).network
 
+    def sha256(self, name: str) -> str:
+        """Of the file that is opened, in full; of a checkpoint itself where we converted it.
+
+        Raises:
+            BackendError: the file is missing.
+        """
+        if name in CONVERTERS and (own := self._own(name)).is_file():
+            with own.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        return self.store.sha256(name)
+
     def mark(self, name: str) -> str:
         """What tells this file from another under the same name: the beginning of its sha256.
 

@@ -19,7 +19,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from lipwright import __version__
+from lipwright.compose.caption import Caption
 from lipwright.errors import BackendError, InputError, LipwrightError, MediaError, OptionError, OutputError
+from lipwright.provenance.certificates import FOLDER_VARIABLE, open_signer
+from lipwright.provenance.statement import check_signer
 from lipwright.service.context import request_id
 from lipwright.service.fetcher import Fetcher
 from lipwright.service.generations import generation, generation_problem
@@ -30,7 +33,7 @@ from lipwright.service.jobs import CodeInUse, Job, JobStore, JobUnknown, QueueFu
 from lipwright.service.keys import KeyRing
 from lipwright.service.metrics import Metrics, RequestWatch
 from lipwright.service.paths import for_client
-from lipwright.service.routes import avatars, easy, faces, files, jobs, metrics, ops, page, v2
+from lipwright.service.routes import avatars, easy, faces, files, jobs, metrics, ops, page, v2, verify
 from lipwright.service.routes.common import Parts
 from lipwright.service.settings import Settings
 from lipwright.service.sniff import Sniffer
@@ -39,7 +42,7 @@ from lipwright.service.views import job_view
 from lipwright.service.webhooks import WebhookSender
 
 RETRY_AFTER_S = "10"
-KEYED = (files.router, faces.router, jobs.router, avatars.router, v2.router, metrics.router)
+KEYED = (files.router, faces.router, verify.router, jobs.router, avatars.router, v2.router, metrics.router)
 OPEN = (v2.links, ops.router, page.router)
 # The first row that fits counts.
 STATUS: tuple[tuple[type[LipwrightError], int], ...] = (
@@ -61,15 +64,19 @@ def create_app(settings: Settings) -> FastAPI:
     """The service as an ASGI application. Workers live while its lifespan lasts.
 
     Raises:
-        OptionError: the database cannot be opened, or the secret for webhooks is none.
+        OptionError: the database cannot be opened, the secret for webhooks is none, the certificate cannot sign, or no
+            font has the label's letters.
         OutputError: the data folder cannot be used.
     """
     settings = settings.prepared()
     tempfile.tempdir = str(settings.data_dir / "tmp")  # uploads on their way lie there, and count
     # MediaPipe loads Matplotlib, which lists the fonts it finds in the user's folders; this is for children, too.
     os.environ.setdefault("MPLCONFIGDIR", str(settings.data_dir / "cache" / "matplotlib"))
+    # The certificate that signs results where no other is named; workers ask for it.
+    os.environ.setdefault(FOLDER_VARIABLE, str(settings.data_dir / "signing"))
     # Else glibc's malloc keeps a heap for each short-lived thread of a decoder: a worker grows by half in an hour.
     os.environ.setdefault("MALLOC_ARENA_MAX", "2")
+    _check_marks(settings)
     store = JobStore(settings.database)
     sniffer = Sniffer(most_seconds=settings.max_seconds)
     intake = Intake(settings, store, sniffer)
@@ -117,6 +124,15 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             await run_in_threadpool(helper.stop)
         parts.sniffer.close()
         parts.store.close()
+
+
+def _check_marks(settings: Settings) -> None:
+    """Refuse at the start what would fail every job."""
+    if settings.certificate is not None:
+        check_signer(open_signer(settings.certificate, settings.private_key))
+    if settings.label != "off" or settings.label_text or settings.label_font:
+        text, language, font = settings.label_text, settings.label_language, settings.label_font
+        Caption(1920, 1080, text=text, language=language, size=settings.label_size, font=font)
 
 
 def _webhooks(parts: Parts) -> WebhookSender:

@@ -20,7 +20,7 @@ RUNNING, DONE, FAILED = 1, 2, 3
 CONTAINER = "/code/data"  # what the data folder is called in the published containers
 TEMP = "temp"
 REQUIRED = ("audio_url", "video_url", "code")
-LABELS = {"watermark_switch": "watermark", "digital_auth": "digital_auth"}  # field of a request, label
+OVERLAYS = {"watermark_switch": "watermark", "digital_auth": "digital_auth"}  # field of a request, picture
 
 _CODE = re.compile(r"[\w@+-][\w .@+-]{0,99}")
 _LONGEST_CODE = 200  # bytes; file systems take 255, endings included
@@ -122,11 +122,12 @@ def job_of(asked: Submitted, settings: Settings, check: Callable[[Path, str], ob
         except InputError as exc:
             raise NoJob(f"{name}_url: {exc}") from exc
     options, notes = _options(asked, settings)
-    labels = [label for field, label in LABELS.items() if getattr(asked, field)]
-    for label in [label for label in labels if not getattr(settings, f"{label}_path")]:
-        labels.remove(label)
-        notes.append(f"{label}: no picture is laid over the result; name one with the setting {label}_path")
-    request = inputs | {"options": options, "labels": labels, "place": place, "notes": notes, "asked": asdict(asked)}
+    overlays = [name for field, name in OVERLAYS.items() if getattr(asked, field)]
+    for name in [name for name in overlays if not getattr(settings, f"{name}_path")]:
+        overlays.remove(name)
+        notes.append(f"{name}: no picture is laid over the result; name one with the setting {name}_path")
+    about = {"options": options, "overlays": overlays, "place": place, "notes": notes, "asked": asdict(asked)}
+    request = inputs | about
     state = "fetching" if any(is_address(path) for path in inputs.values()) else "queued"
     return Job(api="easy", code=asked.code, state=state, request=request, request_id=request_id)
 

@@ -57,6 +57,19 @@ class Intake:
             NoSpace: there is no room.
             MediaError: it is no video, photo or sound, or one that is too large.
         """
+        place = self.store_file(content, name)
+        try:
+            return place, self.facts(self._root / place)
+        except BaseException:
+            discard(self._root / place)
+            raise
+
+    def store_file(self, content: BinaryIO, name: str) -> str:
+        """Keep an upload, whatever it is. Returns its path in the data folder.
+
+        Raises:
+            NoSpace: there is no room.
+        """
         self.check_room()
         place = f"uploads/{stored_name(name)}"
         path = self._root / place
@@ -64,10 +77,10 @@ class Intake:
             with path.open("xb") as file:
                 shutil.copyfileobj(content, file, 1 << 20)
             sync(path)
-            return place, self.facts(path)
         except BaseException:
             discard(path)
             raise
+        return place
 
     def facts(self, path: Path) -> dict[str, Any]:
         """What a file holds: `kind`, `width`, `height`, `fps`, `frames`, `duration`, `has_sound`.

@@ -38,6 +38,12 @@ class JobOptions(BaseModel):
     restore_when: Literal["before", "after"] | None = None
     blur_threshold: float | None = Field(None, ge=0, le=1)
     batch_size: int | None = Field(None, ge=1, le=64)
+    marks: bool | None = Field(None, description="Say in the result what made it; false only where the service allows.")
+    consent_note: str | None = Field(None, max_length=1000, description="What the shown person agreed to; is signed.")
+    label: Literal["off", "start", "always"] | None = Field(None, description="Visible text that says it is made.")
+    label_text: str | None = Field(None, max_length=200)
+    label_language: str | None = Field(None, max_length=35, description="Of its sentence: en, zh, zh-Hant …")
+    label_corner: Literal["top-left", "top-right", "bottom-left", "bottom-right"] | None = None
     fps: str | None = Field(None, max_length=20, description="Frames per second such as 25, 29.97 or 30000/1001.")
     codec: Literal["h264", "hevc", "vp9"] | None = None
     crf: int | None = Field(None, ge=0, le=63)
@@ -138,6 +144,51 @@ class FileView(BaseModel):
     frames: int | None = None
     duration: float | None = None
     has_sound: bool | None = None
+
+
+class VerifyRequest(BaseModel):
+    """A file to be checked."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    file: str = Field(min_length=1, max_length=4096, description="A path in the data folder.")
+
+
+class CheckedFile(BaseModel):
+    """The file that was checked."""
+
+    name: str
+    bytes: int
+    kind: Literal["video", "photo", "sound", "other"]
+
+
+class FindingView(BaseModel):
+    """One sentence on a file's origin."""
+
+    code: str = Field(description="Always the same for the same sentence.")
+    text: str = Field(description="The sentence, in English.")
+    about: dict[str, str] = Field(description="What the sentence names; a stranger's text, to be shown as such.")
+
+
+class LayerView(BaseModel):
+    """What was found in one place."""
+
+    name: Literal["statement", "mark", "records"]
+    state: Literal["holds", "found", "changed", "absent", "unknown"]
+    findings: list[FindingView]
+
+
+class VerdictView(BaseModel):
+    """What a file says of its origin, and whether it holds."""
+
+    file: CheckedFile
+    conclusion: Literal["holds", "changed", "marked", "nothing_found"]
+    summary: FindingView
+    agree: bool | None = Field(description="Whether the picture's mark is the one that the statement names.")
+    layers: list[LayerView]
+    statement: dict[str, Any] | None = Field(description="The signed statement (C2PA).")
+    watermark: dict[str, Any] | None = Field(description="What the picture carries.")
+    records: dict[str, Any] | None = Field(description="XMP, AIGC and tags.")
 
 
 class Problem(BaseModel):

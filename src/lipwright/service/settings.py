@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from platformdirs import user_data_path
-from pydantic import ByteSize, Field, SecretStr, ValidationError, field_validator
+from pydantic import ByteSize, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -22,6 +22,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from lipwright.compose.caption import check_caption
 from lipwright.errors import OptionError, OutputError
 from lipwright.runtime import check_device
 from lipwright.service.heygem_ini import read_heygem_ini
@@ -62,6 +63,24 @@ class Settings(BaseSettings):
     heygem_config: Path | None = Field(None, description="A HeyGem config.ini to take settings from.")
     watermark_path: Path | None = Field(None, description="Picture laid over results of jobs with `watermark_switch`.")
     digital_auth_path: Path | None = Field(None, description="Picture laid over results of jobs with `digital_auth`.")
+
+    marks: Literal["always", "choice"] = Field(
+        "always", description="Whether every result says what made it, or a job may ask for one without marks."
+    )
+    certificate: Path | None = Field(
+        None, description="PEM certificate that signs results, with its chain; else one made for this service."
+    )
+    private_key: Path | None = Field(None, description="PEM key of `certificate`, without a passphrase.")
+    label: Literal["off", "start", "always"] = Field(
+        "off", description="Least visible label of every result; a job may ask for more, not for less."
+    )
+    label_text: str = Field("", description="What the label says; else a sentence of the language.")
+    label_language: str = Field("", description="Language of the sentence: en, zh, zh-Hant …; else this machine's.")
+    label_corner: Literal["top-left", "top-right", "bottom-left", "bottom-right"] = Field(
+        "top-left", description="Where the label stands."
+    )
+    label_size: float = Field(0.05, description="Height of its letters, as a share of the picture's shorter side.")
+    label_font: Path | None = Field(None, description="Font file for the label; else one that has the letters.")
 
     mask: Literal["landmark", "parse", "xseg"] = Field(
         "landmark", description="Default of the job option of that name."
@@ -124,6 +143,13 @@ class Settings(BaseSettings):
         if not value:
             raise ValueError("name at least one device")
         return value
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Settings":
+        check_caption(self.label_text, self.label_language, self.label_size)
+        if (self.certificate is None) != (self.private_key is None):
+            raise OptionError("settings certificate and private_key belong together; give both or neither")
+        return self
 
     @property
     def loopback(self) -> bool:

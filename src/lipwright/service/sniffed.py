@@ -25,39 +25,51 @@ def facts_of(path: Path, most_seconds: float) -> dict[str, Any]:
     Raises:
         MediaError: it is no media, damaged, too large or too long.
     """
+    size = claimed_size(path)
+    if size is not None:
+        check_size(path, *size)
     if is_photo(path):
         return _photo(path)
+    return _sound(path, most_seconds) if size is None else _video(path, most_seconds)
+
+
+def claimed_size(path: Path) -> tuple[int, int] | None:
+    """Width and height of the pictures by what the file claims, nothing decoded; None of a sound.
+
+    Raises:
+        MediaError: it is no media.
+    """
+    if is_photo(path):
+        return _photo_size(path)
     with open_input(path) as container:
-        moving = has_video(container)
-        if moving:  # before a frame is decoded
-            stream = find_video(container, path)
-            _check_pixels(path, stream.width, stream.height)
-    return _video(path, most_seconds) if moving else _sound(path, most_seconds)
+        if not has_video(container):
+            return None
+        stream = find_video(container, path)
+        return stream.width, stream.height
 
 
 def _photo(path: Path) -> dict[str, Any]:
-    _check_pixels(path, *_claimed_size(path))
     with open_clip(path) as clip:
         facts = clip.facts
     return {"kind": "photo", "width": facts.width, "height": facts.height, "frames": 1, "has_sound": False}
 
 
-def _claimed_size(path: Path) -> tuple[int, int]:
+def _photo_size(path: Path) -> tuple[int, int]:
     """Size by a photo's header, nothing decoded; 0 where only the decoder can tell."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of its own limit, which is another than ours
         try:
             with Image.open(path, formats=_PHOTOS) as picture:
                 return picture.size
-        except Image.DecompressionBombError as exc:
-            raise _too_large(path) from exc
+        except Image.DecompressionBombError:  # twice as many as its own limit, which is more than ours
+            return MOST_PIXELS + 1, 1
         except (OSError, ValueError, SyntaxError, TypeError, KeyError):  # what its readers raise on damaged headers
             return 0, 0
 
 
 def _video(path: Path, most_seconds: float) -> dict[str, Any]:
     reel = scan(path)
-    _check_pixels(path, reel.width, reel.height)
+    check_size(path, reel.width, reel.height)
     if reel.end - reel.zero > most_seconds:  # before its frames are counted out
         raise _too_long(path, most_seconds)
     frames = len(reel.schedule(reel.nominal))
@@ -83,7 +95,12 @@ def _sound(path: Path, most_seconds: float) -> dict[str, Any]:
     return {"kind": "sound", "duration": float(Fraction(heard, SOUND_HZ)), "has_sound": True}
 
 
-def _check_pixels(path: Path, width: int, height: int) -> None:
+def check_size(path: Path, width: int, height: int) -> None:
+    """Refuse pictures that are too large to be decoded.
+
+    Raises:
+        MediaError: these are.
+    """
     if width * height > MOST_PIXELS:
         raise _too_large(path)
 

@@ -18,7 +18,7 @@ from lipwright.pipeline.preview import preview
 from lipwright.pipeline.run import dub
 from lipwright.progress import Progress
 from lipwright.service.jobs import Job
-from lipwright.service.options import chosen_labels, dub_options
+from lipwright.service.options import chosen_overlays, dub_options
 from lipwright.service.settings import Settings
 
 THUMBNAIL = 320  # pixels, longer side
@@ -53,7 +53,7 @@ def make(job: Job, settings: Settings, device: str, scratch: Path, progress: Pro
         LipwrightError: as `lipwright.dub`; and `OptionError` where the inputs are longer than the service takes.
     """
     options = dub_options(job.request.get("options", {}), settings, device)
-    options = replace(options, labels=chosen_labels(job.request.get("labels", ()), settings))
+    options = replace(options, overlays=chosen_overlays(job.request.get("overlays", ()), settings))
     return TASKS[job.kind](_Task(job, settings, options, scratch, progress))
 
 

@@ -94,7 +94,7 @@ def _inlined(part: Any, parts: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
 
 
 @asynccontextmanager
-async def read_body(request: Request, model: type[Asked], *files: str) -> AsyncIterator[Asked]:
+async def read_body(request: Request, model: type[Asked], *files: str, briefly: bool = False) -> AsyncIterator[Asked]:
     """Read a request; uploaded files are kept, and their paths stand in their place.
 
     They are removed again where the request is refused, here or in the body of the `with` statement.
@@ -103,31 +103,39 @@ async def read_body(request: Request, model: type[Asked], *files: str) -> AsyncI
         request: its content is JSON or a form.
         model: what it must be.
         files: fields that may be files.
+        briefly: keep uploaded files no longer than the `with` statement lasts, and whatever they hold.
 
     Raises:
         RequestValidationError, OptionError: it is not what it must be.
         NoSpace, MediaError: see `Intake.keep_file`.
     """
     kept: list[str] = []
+    refused = True
     try:
-        yield await _read(request, model, files, kept)
-    except BaseException:
-        for place in kept:
-            discard(parts_of(request).settings.data_dir / place)
-        raise
+        yield await _read(request, model, files, kept, briefly=briefly)
+        refused = False
+    finally:
+        if refused or briefly:
+            for place in kept:
+                discard(parts_of(request).settings.data_dir / place)
 
 
-async def _read(request: Request, model: type[Asked], files: tuple[str, ...], kept: list[str]) -> Asked:
+async def _read(
+    request: Request, model: type[Asked], files: tuple[str, ...], kept: list[str], *, briefly: bool
+) -> Asked:
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         return model.model_validate_json(await request.body() or b"{}")
+    intake, at_length = parts_of(request).intake, parts_of(request).at_length
     async with request.form(max_files=len(files), max_fields=MOST_FIELDS) as form:
         asked: dict[str, Any] = {}
         for name, value in form.multi_items():
             if isinstance(value, UploadFile):
                 if name not in files:
                     raise OptionError(f"field {name!r} is no file; files go into {', '.join(files)}")
-                parts = parts_of(request)
-                asked[name], _ = await parts.at_length(parts.intake.keep_file, value.file, value.filename or "")
+                if briefly:
+                    asked[name] = await at_length(intake.store_file, value.file, value.filename or "")
+                else:
+                    asked[name], _ = await at_length(intake.keep_file, value.file, value.filename or "")
                 kept.append(asked[name])
             elif value != "":
                 asked[name] = _parsed(name, value)

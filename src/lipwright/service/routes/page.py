@@ -1,6 +1,7 @@
 """The web page, as it lies in `lipwright.ui`."""
 
 from pathlib import PurePosixPath
+from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -43,10 +44,12 @@ async def page(request: Request) -> Response:
 
 
 @router.get("/ui/defaults.json")
-async def defaults(service: Service, response: Response) -> dict[str, str | float]:
-    """Job options as the service is set, for the page to begin with."""
+async def defaults(service: Service, response: Response) -> dict[str, Any]:
+    """Job options as the service is set, for the page to begin with, and what a job may not fall short of."""
     response.headers.update(HEADERS)
-    return {name: getattr(service.settings, name) for name in DEFAULTED}
+    settings = service.settings
+    shown = {name: getattr(settings, name) for name in (*DEFAULTED, "label")}
+    return {"options": shown, "marks": settings.marks, "label_language": settings.label_language}
 
 
 @router.get("/ui/{name}")

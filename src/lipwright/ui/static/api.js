@@ -35,13 +35,13 @@ export async function call(path, { method = "GET", body, asks = true } = {}) {
   }
 }
 
-/** Send a file; `onProgress` is told the share sent. Returns {done: promise of the answer, stop: function}. */
-export function upload(file, onProgress) {
+/** Send a file to `path`; `onProgress` is told the share sent. Returns {done: promise of the answer, stop: function}. */
+export function upload(path, file, onProgress) {
   let request;
   let stopped = false;
   const once = () => new Promise((resolve, reject) => {
     request = new XMLHttpRequest();
-    request.open("POST", "v1/files");
+    request.open("POST", path);
     request.setRequestHeader("Accept", "application/json");
     request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
     request.onload = () => resolve({ status: request.status, text: request.responseText });

@@ -1,6 +1,7 @@
 // Starts the page.
 
 import { startAvatars, writeAvatars } from "./avatars.js";
+import { startCheck } from "./check.js";
 import { startDialogs } from "./dialogs.js";
 import { $ } from "./dom.js";
 import { startOptions, writeOptions } from "./options.js";
@@ -31,6 +32,7 @@ await startLanguage();
 $("#language").addEventListener("click", switchLanguage);
 catchDrops();
 startDialogs();
+startCheck();
 startPlayer();
 startRun();
 startSound(changed);

@@ -6,11 +6,13 @@ import { bytes, clock, onLanguage, t } from "./words.js";
 
 export class DropZone {
   /**
-   * `kinds`: what the server may find in the file. `onChange` is given the file that is there now, or null:
-   * {path, kind, name, bytes, width, height, frames, fps, duration, has_sound}.
+   * `path`: where files are sent. `kinds`: what the server may find in them, where that matters; `wrong`: the name of
+   * the sentence for what else it finds. `onChange` is given the file that is there now, or null: its name, bytes, and
+   * what the server says of it, as {path, kind, width, height, frames, fps, duration, has_sound}.
    */
-  constructor(root, { kinds, wrong, onChange }) {
+  constructor(root, { path = "v1/files", kinds = null, wrong = "", onChange }) {
     this.root = root;
+    this.path = path;
     this.kinds = kinds;
     this.wrong = wrong;
     this.onChange = onChange;
@@ -43,7 +45,7 @@ export class DropZone {
     setProblem($(".problem", this.root), "");
     const bar = $("progress", this.root);
     bar.setAttribute("aria-label", t("sending", { name: file.name }));
-    const sending = upload(file, (share) => {
+    const sending = upload(this.path, file, (share) => {
       bar.value = share;
       setText($(".how-far", this.root), share < 1 ? t("sending.share", { share: Math.floor(100 * share) }) : t("sending.look"));
     });
@@ -55,8 +57,8 @@ export class DropZone {
     let found = null;
     try {
       found = await sending.done;
-      if (!this.kinds.includes(found.kind)) throw new Error(t(this.wrong));
-      if (this.sending === sending) this.set({ ...found, name: file.name }, file);
+      if (this.kinds && !this.kinds.includes(found.kind)) throw new Error(t(this.wrong));
+      if (this.sending === sending) this.set({ ...found, name: file.name, bytes: file.size }, file);
     } catch (error) {
       found = null;
       if (this.sending === sending) setProblem($(".problem", this.root), error.message);

@@ -2,12 +2,15 @@
 
 import { $, recall, remember, setText, show } from "./dom.js";
 import { chosen, chosenPerson, isPhoto } from "./source.js";
+import { currentLanguage } from "./words.js";
 
 const NAMES = [
   "engine", "length", "intensity", "still", "mask", "restore", "restore_when", "blur_threshold", "fps", "codec", "crf", "preset",
-  "batch_size",
+  "batch_size", "label", "consent_note", "marks",
 ];
 const NUMBERS = ["intensity", "restore", "blur_threshold", "crf", "batch_size"];
+const NOTE = "consent_note";
+let service = {}; // how it is set
 const control = (name) => document.getElementById(name);
 
 export async function startOptions() {
@@ -16,7 +19,8 @@ export async function startOptions() {
   for (const name of NAMES) {
     if (name in kept) setValue(control(name), kept[name]);
     control(name).addEventListener("input", () => {
-      remember("options", Object.fromEntries(NAMES.map((each) => [each, value(each)])), "sessionStorage");
+      const lasting = NAMES.filter((each) => each !== NOTE);
+      remember("options", Object.fromEntries(lasting.map((each) => [each, value(each)])), "sessionStorage");
       writeOptions();
     });
   }
@@ -25,12 +29,15 @@ export async function startOptions() {
 
 /** What the service was set to use where a job says nothing; the page begins with it. */
 async function readDefaults() {
-  const defaults = await fetch("ui/defaults.json").then((answer) => answer.json()).catch(() => ({}));
-  for (const [name, value] of Object.entries(defaults)) {
+  service = await fetch("ui/defaults.json").then((answer) => answer.json()).catch(() => ({}));
+  for (const [name, value] of Object.entries(service.options ?? {})) {
     const input = control(name);
     if (input.tagName === "SELECT") [...input.options].forEach((option) => { option.defaultSelected = option.value === value; });
     else input.defaultValue = value;
   }
+  const labels = [...control("label").options];
+  const least = labels.findIndex((option) => option.defaultSelected);
+  labels.forEach((option, at) => { option.disabled = at < least; }); // a job may ask for more than the service, not for less
 }
 
 /** The options of a job. */
@@ -40,7 +47,13 @@ export function options() {
     if (applies(name) && value(name) !== standard(name)) asked[name] = value(name);
   }
   if (chosenPerson() !== null) asked.person = chosenPerson();
+  if (value("label") !== "off" && !service.label_language) asked.label_language = currentLanguage();
   return asked;
+}
+
+/** The note was about the person of one job. */
+export function forgetNote() {
+  control(NOTE).value = "";
 }
 
 /** Show what means something to this engine and this footage. An avatar was made for one engine. */
@@ -48,7 +61,7 @@ export function writeOptions() {
   const engine = control("engine");
   engine.disabled = Boolean(chosen()?.avatar);
   if (engine.disabled) engine.value = chosen().engine;
-  for (const name of ["intensity", "still", "batch_size"]) show($(`#${name}-field`), applies(name));
+  for (const name of ["intensity", "still", "batch_size", "marks"]) show($(`#${name}-field`), applies(name));
   for (const name of NUMBERS) {
     const digits = Number.isInteger(Number(control(name).step)) ? 0 : 2;
     setText($(`#${name}-value`), value(name).toFixed(digits));
@@ -59,6 +72,7 @@ function applies(name) {
   if (name === "engine") return !chosen()?.avatar;
   if (name === "intensity") return value("engine") === "native";
   if (name === "batch_size") return value("engine") === "heygem";
+  if (name === "marks") return service.marks === "choice";
   return name === "still" ? isPhoto() : true;
 }
 
@@ -78,5 +92,5 @@ function standard(name) {
 
 function setValue(input, kept) {
   if (input.type === "checkbox") input.checked = kept;
-  else input.value = kept;
+  else if (![...(input.options ?? [])].some((option) => option.disabled && option.value === kept)) input.value = kept;
 }

@@ -2,7 +2,7 @@
 
 import { call, isOver, outputOf } from "./api.js";
 import { $, setProblem, setText, show } from "./dom.js";
-import { options } from "./options.js";
+import { forgetNote, options } from "./options.js";
 import { addJob, onJob, stateWords } from "./queue.js";
 import { chosenSound } from "./sound.js";
 import { chosen } from "./source.js";
@@ -42,6 +42,7 @@ export function writeRun() {
 async function run() {
   const job = await submit({ kind: "dub" }, $("#run"));
   if (!job) return;
+  forgetNote();
   $("#queue").scrollIntoView({ block: "nearest" });
 }
 

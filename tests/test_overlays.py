@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from lipwright import EncodeOptions, MediaError, OptionError, dub, dub_frames
 from lipwright.cli.main import app
-from lipwright.compose.labels import Label, Labels, parse_label
+from lipwright.compose.overlays import Overlay, Overlays
 from lipwright.media import open_clip
 from lipwright.pipeline.preview import preview
 
@@ -36,10 +36,10 @@ def flat(path, rgb, width, height, alpha=None):
     ("corner", "x", "y"),
     [("top-left", 10, 10), ("top-right", 120, 10), ("bottom-left", 10, 90), ("bottom-right", 120, 90)],
 )
-def test_a_label_stands_ten_pixels_from_both_edges(corner, x, y, frame, tmp_path):
+def test_a_picture_stands_ten_pixels_from_both_edges(corner, x, y, frame, tmp_path):
     before = frame.copy()
-    label = Label(flat(tmp_path / "red.png", RED, 30, 20), corner)
-    out = Labels((label,), 160, 120).over(frame)
+    overlay = Overlay(flat(tmp_path / "red.png", RED, 30, 20), corner)
+    out = Overlays((overlay,), 160, 120).over(frame)
     expected = frame.copy()
     expected[y : y + 20, x : x + 30] = RED
     np.testing.assert_array_equal(out, expected)
@@ -50,7 +50,7 @@ def test_what_is_transparent_stays_so(frame, tmp_path):
     stored = np.zeros((20, 30, 4), np.uint8)
     stored[:, :, 2] = 255  # red all over, seen in two thirds
     stored[:, 10:20, 3], stored[:, 20:, 3] = 255, 64
-    out = Labels((Label(saved(tmp_path / "a.png", stored)),), 160, 120).over(frame)
+    out = Overlays((Overlay(saved(tmp_path / "a.png", stored)),), 160, 120).over(frame)
     np.testing.assert_array_equal(out[90:110, 120:130], frame[90:110, 120:130])
     assert (out[90:110, 130:140] == RED).all()
     mixed = frame[90:110, 140:150] * (1 - 64 / 255) + np.array(RED) * (64 / 255)
@@ -72,16 +72,16 @@ def test_what_is_transparent_stays_so(frame, tmp_path):
     ],
 )
 def test_pictures_of_any_depth(name, stored, rgb, frame, tmp_path):
-    out = Labels((Label(saved(tmp_path / name, stored), "top-left"),), 160, 120).over(frame)
+    out = Overlays((Overlay(saved(tmp_path / name, stored), "top-left"),), 160, 120).over(frame)
     assert np.abs(out[10:18, 10:18].astype(int) - rgb).max() <= 1
 
 
-def test_a_label_larger_than_the_frame_is_made_smaller(frame, tmp_path):
-    wide = Labels((Label(flat(tmp_path / "wide.png", RED, 1400, 100)),), 160, 120).over(frame)
+def test_a_picture_larger_than_the_frame_is_made_smaller(frame, tmp_path):
+    wide = Overlays((Overlay(flat(tmp_path / "wide.png", RED, 1400, 100)),), 160, 120).over(frame)
     changed = np.argwhere((wide != frame).any(2))
     assert changed.min(0).tolist() == [100, 10]
     assert changed.max(0).tolist() == [109, 149]
-    high = Labels((Label(flat(tmp_path / "high.png", RED, 100, 1000), "top-right"),), 160, 120).over(frame)
+    high = Overlays((Overlay(flat(tmp_path / "high.png", RED, 100, 1000), "top-right"),), 160, 120).over(frame)
     changed = np.argwhere((high != frame).any(2))
     assert changed.min(0).tolist() == [10, 140]
     assert changed.max(0).tolist() == [109, 149]
@@ -92,34 +92,34 @@ def test_colours_hidden_by_transparency_do_not_bleed_when_made_smaller(tmp_path)
     stored[:] = (0, 255, 0, 0)  # green that nobody sees
     stored[101:301, 101:301] = (0, 0, 255, 255)
     grey = np.zeros((100, 100, 3), np.uint8)
-    out = Labels((Label(saved(tmp_path / "a.png", stored)),), 100, 100).over(grey)
+    out = Overlays((Overlay(saved(tmp_path / "a.png", stored)),), 100, 100).over(grey)
     assert out[:, :, 1].max() == 0
     assert out[50, 50].tolist() == list(RED)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (19, 12), (40, 20)])
-def test_frames_as_small_as_the_margin_are_labelled(size, tmp_path):
+def test_frames_as_small_as_the_margin_are_overlaid(size, tmp_path):
     width, height = size
-    out = Labels((Label(flat(tmp_path / "a.png", RED, 50, 50)),), width, height).over(
+    out = Overlays((Overlay(flat(tmp_path / "a.png", RED, 50, 50)),), width, height).over(
         np.zeros((height, width, 3), "u1")
     )
     assert (out == RED).all(2).any()
 
 
-def test_the_later_label_lies_on_top(frame, tmp_path):
-    both = (Label(flat(tmp_path / "a.png", RED, 30, 20)), Label(flat(tmp_path / "b.png", BLUE, 10, 10)))
-    out = Labels(both, 160, 120).over(frame)
+def test_the_later_picture_lies_on_top(frame, tmp_path):
+    both = (Overlay(flat(tmp_path / "a.png", RED, 30, 20)), Overlay(flat(tmp_path / "b.png", BLUE, 10, 10)))
+    out = Overlays(both, 160, 120).over(frame)
     assert (out[90:100, 120:140] == RED).all()
     assert (out[100:110, 140:150] == BLUE).all()
 
 
-def test_no_label_no_copy(frame):
-    assert Labels((), 160, 120).over(frame) is frame
+def test_no_picture_no_copy(frame):
+    assert Overlays((), 160, 120).over(frame) is frame
 
 
 def test_a_corner_that_does_not_exist(tmp_path):
     with pytest.raises(OptionError, match="bottom-right, got 'middle'"):
-        Label(tmp_path / "a.png", "middle")
+        Overlay(tmp_path / "a.png", "middle")
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a picture", b"\x89PNG\r\n\x1a\n broken"])
@@ -128,7 +128,7 @@ def test_what_is_no_picture_is_refused_before_the_analysis(content, clip_file, s
     if content is not None:
         picture.write_bytes(content)
     told = []
-    options = replace(quick, labels=(Label(picture),), cache=tmp_path / "cache")
+    options = replace(quick, overlays=(Overlay(picture),), cache=tmp_path / "cache")
     for job in (
         lambda **rest: dub(clip_file, speech_wav, folder / "a.mp4", **rest),
         lambda **rest: preview(clip_file, speech_wav, folder / "a.png", 1, **rest),
@@ -139,17 +139,18 @@ def test_what_is_no_picture_is_refused_before_the_analysis(content, clip_file, s
     assert (told, list(folder.iterdir())) == ([], [])
 
 
-def test_both_labels_are_in_every_frame_and_nothing_else_differs(clip_file, speech_wav, folder, tmp_path, quick):
+def test_both_pictures_are_in_every_frame_and_nothing_else_differs(clip_file, speech_wav, folder, tmp_path, quick):
     mark = flat(tmp_path / "mark.png", RED, 40, 20, alpha=128)
     told = flat(tmp_path / "told.png", BLUE, 30, 20)
-    labels = (Label(mark, "bottom-right"), Label(told, "top-right"))
+    overlays = (Overlay(mark, "bottom-right"), Overlay(told, "top-right"))
+    quick = replace(quick, marks=False)
     plain = list(dub_frames(clip_file, speech_wav, options=quick))
-    shown = list(dub_frames(clip_file, speech_wav, options=replace(quick, labels=labels)))
-    over = Labels(labels, 288, 256)
+    shown = list(dub_frames(clip_file, speech_wav, options=replace(quick, overlays=overlays)))
+    over = Overlays(overlays, 288, 256)
     for without, frame in zip(plain, shown, strict=True):
         np.testing.assert_array_equal(frame, over.over(without))
     seen = []
-    fine = replace(quick, labels=labels, encode=EncodeOptions(crf=4, preset="ultrafast"))
+    fine = replace(quick, overlays=overlays, encode=EncodeOptions(crf=4, preset="ultrafast"))
     dub(clip_file, speech_wav, folder / "a.mp4", options=fine, watch=lambda shot: seen.append(shot.frame))
     for without, frame in zip(plain, seen, strict=True):  # who looks into a job sees what was drawn
         np.testing.assert_array_equal(frame, without)
@@ -162,13 +163,13 @@ def test_both_labels_are_in_every_frame_and_nothing_else_differs(clip_file, spee
             assert np.abs(frame[60:200, 60:200].astype(int) - without[60:200, 60:200]).mean() < 4
 
 
-def test_labels_on_the_command_line(clip_file, speech_wav, folder, tmp_path, quick):
+def test_pictures_on_the_command_line(clip_file, speech_wav, folder, tmp_path, quick):
     words = ("dub", "--video", clip_file, "--audio", speech_wav, "-o", folder / "a.mp4", "--preset", "ultrafast")
-    label = f"{flat(tmp_path / 'a.png', RED, 40, 20)}@top-left"
-    done = CliRunner().invoke(app, [*map(str, words), "--label", label, "--cache", str(quick.cache)])
+    logo, note = flat(tmp_path / "logo.png", RED, 40, 20), flat(tmp_path / "note.png", BLUE, 30, 20)
+    asked = ("--watermark", logo, "--digital-auth", note, "--cache", quick.cache)
+    done = CliRunner().invoke(app, [*map(str, (*words, *asked))])
     assert done.exit_code == 0
     with open_clip(folder / "a.mp4") as clip:
-        assert all(np.abs(frame[12:28, 12:48].astype(int) - RED).mean() < 12 for frame in clip.frames())
-    assert parse_label("logo.png").corner == "bottom-right"
-    with pytest.raises(OptionError, match=r"got 'here\.png'"):
-        parse_label("me@here.png")
+        for frame in clip.frames():  # 288 x 256
+            assert np.abs(frame[228:244, 240:276].astype(int) - RED).mean() < 12
+            assert np.abs(frame[12:28, 250:276].astype(int) - BLUE).mean() < 12

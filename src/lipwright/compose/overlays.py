@@ -12,11 +12,11 @@ from lipwright.errors import OptionError
 from lipwright.media.photo import read_picture
 
 CORNERS = ("top-left", "top-right", "bottom-left", "bottom-right")
-MARGIN = 10  # pixels between a label and the two edges it stands at
+MARGIN = 10  # pixels between a picture and the two edges it stands at
 
 
 @dataclass(frozen=True, slots=True)
-class Label:
+class Overlay:
     """A picture in a corner of the frame.
 
     Args:
@@ -32,49 +32,57 @@ class Label:
 
     def __post_init__(self) -> None:
         if self.corner not in CORNERS:
-            raise OptionError(f"a label's corner must be one of {', '.join(CORNERS)}, got {self.corner!r}")
+            raise OptionError(f"an overlay's corner must be one of {', '.join(CORNERS)}, got {self.corner!r}")
 
 
-def parse_label(text: str) -> Label:
-    """The label that PICTURE@CORNER stands for; without a corner it is bottom-right.
-
-    Raises:
-        OptionError: there is no such corner.
-    """
-    picture, at, corner = text.rpartition("@")
-    return Label(Path(picture), corner) if at else Label(Path(text))
+def heygem_overlays(*, watermark: Path | None = None, digital_auth: Path | None = None) -> tuple[Overlay, ...]:
+    """The two pictures that HeyGem knows, where HeyGem puts them; those that are None are left out."""
+    pictures = ((watermark, "bottom-right"), (digital_auth, "top-right"))
+    return tuple(Overlay(picture, corner) for picture, corner in pictures if picture is not None)
 
 
-class Labels:
-    """Some labels, read and fitted to frames of one size.
+class Overlays:
+    """Some pictures, read and fitted to frames of one size.
 
     Args:
-        labels: laid one over the other in this order where they meet.
+        overlays: laid one over the other in this order where they meet.
         width, height: of the frames, pixels. A picture that does not fit within the margins is made smaller.
 
     Raises:
         MediaError: a picture cannot be read.
     """
 
-    def __init__(self, labels: Iterable[Label], width: int, height: int) -> None:
-        self._placed = [_placed(label, width, height) for label in labels]
+    def __init__(self, overlays: Iterable[Overlay], width: int, height: int) -> None:
+        self._placed = [_placed(overlay, width, height) for overlay in overlays]
 
     def over(self, frame: np.ndarray) -> np.ndarray:
-        """The frame with the labels; itself where there are none. (H, W, 3) uint8 RGB, not written to."""
+        """The frame with the pictures; itself where there are none. (H, W, 3) uint8 RGB, not written to."""
         for pixels, alpha, x, y in self._placed:
             frame = paste(frame, pixels, alpha, x, y)
         return frame
 
 
-def _placed(label: Label, width: int, height: int) -> tuple[np.ndarray, np.ndarray, int, int]:
+def _placed(overlay: Overlay, width: int, height: int) -> tuple[np.ndarray, np.ndarray, int, int]:
     """Pixels, alpha, and the place of the first pixel."""
-    # A frame that is hardly larger than the margins still gets a label that can be seen.
+    # A frame that is hardly larger than the margins still gets a picture that can be seen.
     across, down = min(MARGIN, width // 4), min(MARGIN, height // 4)
-    pixels, alpha = _fitted(*read_picture(label.picture), width - 2 * across, height - 2 * down)
+    pixels, alpha = _fitted(*read_picture(overlay.picture), width - 2 * across, height - 2 * down)
     high, wide = alpha.shape
-    x = across if label.corner.endswith("left") else width - across - wide
-    y = down if label.corner.startswith("top") else height - down - high
-    return pixels, alpha, x, y
+    return pixels, alpha, *place(overlay.corner, wide, high, (width, height), (across, down))
+
+
+def place(corner: str, wide: int, high: int, frame: tuple[int, int], margins: tuple[int, int]) -> tuple[int, int]:
+    """First pixel, x and y, of what stands in a corner.
+
+    Args:
+        corner: one of `CORNERS`.
+        wide, high: what stands there, pixels.
+        frame: width and height of the frame, pixels.
+        margins: pixels to the edges at the side, and above or below.
+    """
+    x = margins[0] if corner.endswith("left") else frame[0] - margins[0] - wide
+    y = margins[1] if corner.startswith("top") else frame[1] - margins[1] - high
+    return x, y
 
 
 def _fitted(pixels: np.ndarray, alpha: np.ndarray, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:

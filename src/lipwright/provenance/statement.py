@@ -1,0 +1,296 @@
+"""The signed statement: a C2PA manifest in the file. Made and read on this machine alone, nothing is fetched."""
+
+import io
+import json
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from av.error import FFmpegError
+
+from lipwright.errors import BackendError, OptionError, OutputError
+from lipwright.media.partial import second_name
+from lipwright.provenance import manifest, told
+from lipwright.provenance.boxes import read_content, top_boxes
+from lipwright.provenance.certificates import SELF_MADE, Signer
+from lipwright.provenance.origin import UNKNOWN_FORMAT, Origin, Source
+from lipwright.provenance.padding import is_as_written
+from lipwright.provenance.parts import C2PA_UUID, changes, hash_parts
+
+if TYPE_CHECKING:
+    import c2pa
+
+_log = logging.getLogger(__name__)
+CARRIERS = (".mp4", ".m4v", ".mov")  # suffixes of the files we write that a statement can be put into
+_FORMATS = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime"}
+_SIGNS, _HEAD = (b"manifest\0", b"jumb"), 64  # what the box of a statement holds, and within how many bytes
+_SMALL = b"RIFF\x04\0\0\0WAVE"
+# Nobody is asked over the network, and no pictures of people are put in.
+_SETTINGS: dict[str, Any] = {
+    "core": {"allowed_network_hosts": [], "decode_identity_assertions": False},
+    "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
+    "builder": {"thumbnail": {"enabled": False}},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """What a file's signed statement says, and whether it holds.
+
+    Args:
+        holds: the statement is as it was signed, and so is the file.
+        state: `trusted`: it holds, and a certificate that the reader trusts vouches for the signer; `valid`: it holds;
+            `invalid`.
+        by: whom the certificate names, with their organisation.
+        self_made: it is a certificate that this kind of tool makes for itself; anybody can make one.
+        problems: what does not hold, one sentence each, and what was changed.
+        software: what made the statement.
+        actions: what was done to the file, one line each.
+        ingredients: what it was made of, one line each.
+        consent_note: what the user said of the shown person's consent.
+        mark_id: the mark that the picture carries, hexadecimal; None in files of other tools.
+        engine: of a file of this tool, else None.
+        models: weight files that took part, as of `lipwright.provenance.origin.ModelUsed`.
+        made_at: when, ISO text, as the signer says or a time stamp proves.
+        raw: the manifest as the library tells it, but for the long list of the file's parts.
+    """
+
+    holds: bool
+    state: str
+    by: str = ""
+    self_made: bool = False
+    problems: tuple[str, ...] = ()
+    software: str = ""
+    actions: tuple[str, ...] = ()
+    ingredients: tuple[str, ...] = ()
+    consent_note: str = ""
+    mark_id: str | None = None
+    engine: str | None = None
+    models: tuple[dict[str, Any], ...] = ()
+    made_at: str | None = None
+    raw: dict[str, Any] = field(default_factory=dict)
+
+
+def sign(path: Path, origin: Origin, signer: Signer, *, video: Path, audio: Path) -> None:
+    """Put a signed statement into a complete file, which is replaced when it is signed.
+
+    Picture, sound and their order in the file stay as they are. What the sources themselves state is kept in it.
+
+    Args:
+        path: an MP4 or MOV file.
+        origin: what it was made of.
+        signer: who signs.
+        video, audio: the sources of `origin`.
+
+    Raises:
+        OutputError: it cannot be signed, or is no video.
+        OSError: it cannot be read or written, for instance because the disk is full.
+    """
+    c2pa = load_c2pa()
+    part = second_name(path)
+    try:
+        says = manifest.manifest(origin, hash_parts(path))
+        with path.open("rb") as whole, part.open("w+b") as signed, c2pa.Builder(says, context(c2pa)) as builder:
+            for source, file in ((origin.video, video), (origin.audio, audio)):
+                _add_ingredient(builder, source, file)
+            _sign_into(builder, signer, _FORMATS[path.suffix.lower()], (whole, signed))
+        part.replace(path)
+    except (c2pa.C2paError, FFmpegError) as exc:
+        raise OutputError(f"the statement of origin cannot be signed: {exc}; --marks off leaves it out") from exc
+    finally:
+        with suppress(OSError):
+            part.unlink()
+
+
+def _sign_into(builder: "c2pa.Builder", signer: Signer, kind: str, files: tuple[BinaryIO, BinaryIO]) -> None:
+    c2pa, (source, sink) = load_c2pa(), (_Watched(file) for file in files)
+    try:
+        builder.sign(_native(c2pa, signer), kind, source, sink)
+    except c2pa.C2paError as exc:
+        raise source.failed or sink.failed or exc from exc
+
+
+def read_statement(path: Path, *, trust: Path | None = None) -> Statement | None:
+    """Read the signed statement of any file that can carry one; None where there is none.
+
+    Args:
+        path: a video, picture or sound.
+        trust: certificates (PEM) of authorities whose word is taken for who a signer is.
+
+    Raises:
+        OptionError: `trust` holds no certificate.
+        OSError: the file cannot be read.
+    """
+    c2pa = load_c2pa()
+    settings = {} if trust is None else {"trust": {"user_anchors": read_anchors(trust)}}
+    try:
+        with path.open("rb") as file:
+            reader = c2pa.Reader.try_create(None, _Watched(file), context=context(c2pa, settings))
+            if reader is None:
+                return _damaged(path, "its box is called something else")
+            with reader:
+                return _stated(path, json.loads(reader.json()))
+    except (c2pa.C2paError, ValueError, RecursionError) as exc:
+        _log.debug("no statement can be read", exc_info=True)
+        return _damaged(path, str(exc))
+
+
+def _damaged(path: Path, why: str) -> Statement | None:
+    """What to say of a file in which no statement can be read: in most there is none."""
+    for box in top_boxes(path):
+        if box.uuid == C2PA_UUID or all(sign in read_content(path, box, _HEAD) for sign in _SIGNS):
+            return Statement(
+                holds=False, state="invalid", problems=(f"the signed statement is damaged and cannot be read: {why}",)
+            )
+    return None
+
+
+def _stated(path: Path, read: dict[str, Any]) -> Statement:
+    manifests = read.get("manifests")
+    manifests = manifests if isinstance(manifests, dict) else {}
+    active = manifests.get(read.get("active_manifest", ""), {})
+    parts = told.assertion(active, manifest.PARTS_LABEL)
+    problems = _problems(path, read, parts)
+    state = told.text(read.get("validation_state")).lower()
+    holds = not problems and state in ("valid", "trusted")
+    ours = told.assertion(active, manifest.ORIGIN_LABEL)
+    signature = active.get("signature_info")
+    named = [told.text(signature.get(name)) for name in ("common_name", "issuer")] if signature else []
+    return Statement(
+        holds=holds,
+        state=state if holds else "invalid",
+        by=", ".join(dict.fromkeys(name for name in named if name)),
+        self_made=SELF_MADE in named,
+        problems=tuple(problems) or (() if holds else ("the statement does not hold",)),
+        software=told.software(active),
+        actions=tuple(told.actions(active)),
+        ingredients=tuple(told.ingredients(active, manifests)),
+        consent_note=told.text(ours.get("consent_note")),
+        mark_id=told.text(ours.get("mark_id")) or None,
+        engine=told.text(ours.get("engine")) or None,
+        models=tuple(told.dicts(ours.get("models"))),
+        made_at=told.made_at(active),
+        raw=_without_parts(active),
+    )
+
+
+def _problems(path: Path, read: dict[str, Any], parts: dict[str, Any]) -> list[str]:
+    """What does not hold; of a file that is not the one that was signed, which parts are others."""
+    results = read.get("validation_results")
+    faults = told.faults(results) if isinstance(results, dict) else []
+    sure = not any(manifest.PARTS_LABEL in told.text(fault.get("url")) for fault in faults)
+    # The hash of the file leaves out some boxes that the list of its parts does not.
+    found = changes(path, parts) if parts and sure else []
+    others = [told.fault_told(fault) for fault in faults if not told.is_about_content(fault)]
+    if not found and len(others) < len(faults):
+        known = "picture, sound and records are the same: its structure was changed" if parts and sure else ""
+        found = [f"the file is not the one that was signed{known and ': '}{known}"]
+    if parts and not faults and not _tidy(path):
+        others.append("the statement was changed where nothing is signed: its padding or the sizes in it")
+    return list(dict.fromkeys([*found, *others]))
+
+
+def _tidy(path: Path) -> bool:
+    box = next((box for box in top_boxes(path) if box.uuid == C2PA_UUID), None)
+    return box is None or is_as_written(read_content(path, box, box.size))
+
+
+def _without_parts(active: dict[str, Any]) -> dict[str, Any]:
+    kept = [each for each in told.dicts(active.get("assertions")) if each.get("label") != manifest.PARTS_LABEL]
+    return active | {"assertions": kept}
+
+
+def read_anchors(trust: Path) -> str:
+    """Certificates of a PEM file.
+
+    Raises:
+        OptionError: there are none in it.
+    """
+    from cryptography import x509
+
+    try:
+        pem = trust.read_bytes()
+        x509.load_pem_x509_certificates(pem)
+    except OSError as exc:
+        raise OptionError(f"--trust {trust} cannot be read: {exc.strerror}; name a PEM file of certificates") from exc
+    except ValueError as exc:
+        raise OptionError(f"--trust {trust} holds no PEM certificate; name a file of certificates") from exc
+    return pem.decode("ascii", "ignore")
+
+
+def check_signer(signer: Signer) -> None:
+    """Sign something small, so that a certificate that is not fit for it is refused before a job begins.
+
+    Raises:
+        OptionError: the certificate may not sign statements.
+    """
+    c2pa = load_c2pa()
+    try:
+        with c2pa.Builder({"title": "trial"}, context(c2pa)) as builder:
+            builder.set_intent(c2pa.C2paBuilderIntent.CREATE, c2pa.C2paDigitalSourceType.EMPTY)
+            builder.sign(_native(c2pa, signer), "audio/wav", io.BytesIO(_SMALL), io.BytesIO())
+    except c2pa.C2paError as exc:
+        raise OptionError(
+            f"the certificate of {signer.by} cannot sign a statement of origin: {exc}; it needs the key usage digital "
+            "signature, an extended key usage such as e-mail protection or document signing, and the certificates "
+            "that vouch for it after it"
+        ) from exc
+
+
+def load_c2pa() -> "Any":  # noqa: ANN401 - the module, which is imported when it is needed
+    """The C2PA library.
+
+    Raises:
+        BackendError: it is not installed.
+    """
+    try:
+        import c2pa
+    except (ImportError, OSError, RuntimeError) as exc:
+        raise BackendError(
+            f"c2pa-python cannot be loaded ({exc}); pip install c2pa-python, or use --marks off"
+        ) from exc
+    return c2pa
+
+
+def context(c2pa: Any, more: dict[str, Any] | None = None) -> "c2pa.Context":  # noqa: ANN401 - the module
+    """Settings of the library, those of this module and more."""
+    return c2pa.Context.from_dict(_SETTINGS | (more or {}))
+
+
+def _native(c2pa: Any, signer: Signer) -> "c2pa.Signer":  # noqa: ANN401 - the module
+    return c2pa.Signer.from_info(c2pa.C2paSignerInfo(signer.algorithm.encode(), signer.chain, signer.key, None))
+
+
+def _add_ingredient(builder: "c2pa.Builder", source: Source, path: Path) -> None:
+    """A source with what it states itself; one that is damaged, or that the library cannot look into, by its hash."""
+    c2pa = load_c2pa()
+    about = manifest.ingredient(source)
+    try:
+        with path.open("rb") as file:
+            builder.add_ingredient(about, source.format, file)
+    except c2pa.C2paError:
+        builder.add_ingredient(about, UNKNOWN_FORMAT, io.BytesIO(b"\0"))
+
+
+class _Watched:
+    """A file whose last failure is kept: the library tells no more than that there was one."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.failed: OSError | None = None
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the file has
+        return self._kept(getattr(self._file, name))
+
+    def _kept(self, act: Callable[..., Any]) -> Callable[..., Any]:
+        def acting(*arguments: Any) -> Any:  # noqa: ANN401 - as the file takes them
+            try:
+                return act(*arguments)
+            except OSError as exc:
+                self.failed = exc
+                raise
+
+        return acting
