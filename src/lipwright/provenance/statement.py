@@ -35,6 +35,10 @@ _SETTINGS: dict[str, Any] = {
     "builder": {"thumbnail": {"enabled": False}},
 }
 
+# Hashed in one piece, a file takes up to half a gigabyte of memory; in several it has more boxes.
+_LARGE = 256 << 20  # bytes
+_IN_PIECES: dict[str, Any] = {"core": {"merkle_tree_chunk_size_in_kb": 16 << 10}}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
@@ -93,11 +97,17 @@ def sign(path: Path, origin: Origin, signer: Signer, *, video: Path, audio: Path
     part = second_name(path)
     try:
         says = manifest.manifest(origin, hash_parts(path))
-        with path.open("rb") as whole, part.open("w+b") as signed, c2pa.Builder(says, context(c2pa)) as builder:
+        hashing = context(c2pa, _IN_PIECES if path.stat().st_size > _LARGE else None)
+        with path.open("rb") as whole, part.open("w+b") as signed, c2pa.Builder(says, hashing) as builder:
             for source, file in ((origin.video, video), (origin.audio, audio)):
                 _add_ingredient(builder, source, file)
             _sign_into(builder, signer, _FORMATS[path.suffix.lower()], (whole, signed))
         part.replace(path)
+    except c2pa.C2paError.Io as exc:
+        raise OutputError(
+            f"the statement of origin cannot be signed: {exc}; it takes room for a copy of the file beside it, and for "
+            "another one in the system's folder for temporary files"
+        ) from exc
     except (c2pa.C2paError, FFmpegError) as exc:
         raise OutputError(f"the statement of origin cannot be signed: {exc}; --marks off leaves it out") from exc
     finally:
@@ -256,8 +266,9 @@ def load_c2pa() -> "Any":  # noqa: ANN401 - the module, which is imported when i
 
 
 def context(c2pa: Any, more: dict[str, Any] | None = None) -> "c2pa.Context":  # noqa: ANN401 - the module
-    """Settings of the library, those of this module and more."""
-    return c2pa.Context.from_dict(_SETTINGS | (more or {}))
+    """Settings of the library: those of this module, and more by section."""
+    sections = {*_SETTINGS, *(more or {})}
+    return c2pa.Context.from_dict({name: _SETTINGS.get(name, {}) | (more or {}).get(name, {}) for name in sections})
 
 
 def _native(c2pa: Any, signer: Signer) -> "c2pa.Signer":  # noqa: ANN401 - the module
