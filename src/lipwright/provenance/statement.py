@@ -17,7 +17,7 @@ from lipwright.provenance import manifest, told
 from lipwright.provenance.boxes import read_content, top_boxes
 from lipwright.provenance.certificates import SELF_MADE, Signer
 from lipwright.provenance.origin import UNKNOWN_FORMAT, Origin, Source
-from lipwright.provenance.padding import is_as_written
+from lipwright.provenance.padding import is_as_written, is_proof_as_written
 from lipwright.provenance.parts import C2PA_UUID, changes, hash_parts
 
 if TYPE_CHECKING:
@@ -204,8 +204,9 @@ def _problems(path: Path, read: dict[str, Any], parts: dict[str, Any]) -> list[s
 
 
 def _tidy(path: Path) -> bool:
-    box = next((box for box in top_boxes(path) if box.uuid == C2PA_UUID), None)
-    return box is None or is_as_written(read_content(path, box, box.size))
+    """Whether what is not signed in the boxes of a statement is as it was written."""
+    held = [read_content(path, box, box.size) for box in top_boxes(path) if box.uuid == C2PA_UUID]
+    return is_as_written(held[0]) and all(is_proof_as_written(each) for each in held[1:])
 
 
 def _without_parts(active: dict[str, Any]) -> dict[str, Any]:
@@ -220,15 +221,16 @@ def read_anchors(trust: Path) -> str:
         OptionError: there are none in it.
     """
     from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding
 
     try:
         pem = trust.read_bytes()
-        x509.load_pem_x509_certificates(pem)
+        certificates = x509.load_pem_x509_certificates(pem)
     except OSError as exc:
         raise OptionError(f"--trust {trust} cannot be read: {exc.strerror}; name a PEM file of certificates") from exc
     except ValueError as exc:
         raise OptionError(f"--trust {trust} holds no PEM certificate; name a file of certificates") from exc
-    return pem.decode("ascii", "ignore")
+    return "".join(each.public_bytes(Encoding.PEM).decode() for each in certificates)
 
 
 def check_signer(signer: Signer) -> None:
