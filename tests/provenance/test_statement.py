@@ -200,6 +200,25 @@ def test_other_codecs_carry_it(codec, origin, sources, tmp_path):
     assert read_statement(path).problems == ()
 
 
+def test_large_files_are_hashed_in_pieces_and_watched_as_well(mine, origin, sources, monkeypatch):
+    monkeypatch.setattr(statement, "_LARGE", 0)
+    monkeypatch.setattr(statement, "_IN_PIECES", {"core": {"merkle_tree_chunk_size_in_kb": 4}})
+    before = packets(mine)
+    sign(mine, origin, open_signer(), video=sources[0], audio=sources[1])
+    found, whole = [box for box in top_boxes(mine) if box.uuid == C2PA_UUID], mine.read_bytes()
+    assert len(found) > 5
+    assert (read_statement(mine).problems, packets(mine)) == ((), before)
+    for box in found[1:]:
+        for at in range(box.start + 4, box.end, 37):
+            mine.write_bytes(whole)
+            assert not read_statement(flipped(mine, at)).holds, (box, at)
+    mine.write_bytes(whole)
+    with av.open(str(mine)) as container:
+        first = next(p for p in container.demux(video=0) if p.size)
+        at = first.pos + first.size // 2
+    assert read_statement(flipped(mine, at)).problems == ("frame 0 (0.00 s) was changed",)
+
+
 def test_a_full_disk_leaves_the_file_and_nothing_else(mine, origin, sources):
     before, whole = resource.getrlimit(resource.RLIMIT_FSIZE), mine.read_bytes()
     old = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

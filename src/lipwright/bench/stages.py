@@ -18,6 +18,7 @@ from lipwright.media.sound import SoundReader
 from lipwright.motion.base import MOTIONS, Motion
 from lipwright.pipeline.config import DubOptions
 from lipwright.pipeline.engines import ENGINES, Engine
+from lipwright.pipeline.marks import trial_mark
 from lipwright.pipeline.plan import FramePlan, plan_frames
 from lipwright.pipeline.staging import Asked, Staging
 from lipwright.progress import Progress, silent
@@ -25,7 +26,7 @@ from lipwright.runtime import Models
 from lipwright.structures import SpeechFeatures
 
 T = TypeVar("T")
-STAGES = ("analyse", "decode", "sound", "motion", "staging", "render", "compose", "encode")
+STAGES = ("analyse", "decode", "sound", "motion", "staging", "render", "compose", "mark", "encode")
 BATCH_BYTES = 256_000_000  # frames kept at once, so that no decoder runs while the encoder is measured
 
 
@@ -112,12 +113,15 @@ def _features(sound: Path, engine: Engine) -> Iterator[SpeechFeatures]:
 
 
 def _draw(clip: Clip, plan: FramePlan, staging: Staging, watch: Stopwatch) -> None:
+    mark = trial_mark(clip.facts)
     for output, frame in enumerate(clip.play(plan.source.tolist())):
         with watch("render"):
             (patch,) = staging.draw_all([Asked(frame, output, under=False)])
         if patch is not None:
             with watch("compose"):
-                paste(frame, patch.pixels, patch.mask, patch.x, patch.y)
+                composed = paste(frame, patch.pixels, patch.mask, patch.x, patch.y)
+            with watch("mark"):
+                mark(composed, (patch,))
 
 
 def _encode(clip: Clip, output: Path, sound: Path, watch: Stopwatch) -> None:

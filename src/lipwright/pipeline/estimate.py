@@ -199,7 +199,7 @@ class _Trial:
         if not self._whole:  # footage that consists of the tried frames alone, shown once
             clip, options = _excerpt(clip, self._sources), replace(options, length="bounce")
         try:
-            mark = trial_mark(options, clip.facts)
+            mark = trial_mark(clip.facts) if options.marks else None
             self._job = Job(clip, self._audio, options, self._tick, self._clock, mark)
         except NoFaceError:
             if self._whole:

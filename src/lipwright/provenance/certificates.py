@@ -5,6 +5,7 @@ person nor computer. The authority that issued it keeps no key, so that it can n
 """
 
 import os
+import shutil
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
@@ -69,7 +70,7 @@ def open_signer(certificate: Path | None = None, private_key: Path | None = None
 
 def own_certificate() -> Path:
     """Where the certificate of this computer lies, with its key; it may not be there yet."""
-    return signing_folder() / "signing.pem"
+    return signing_folder() / "own" / "signing.pem"
 
 
 def signing_folder() -> Path:
@@ -181,22 +182,18 @@ def _own(path: Path) -> Signer:
 
 
 def _keep(pem: bytes, path: Path) -> None:
-    """Give a whole file its name, unless one has it by then."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".signing-")  # readable by its owner only
-    part = Path(name)
+    """Give a whole folder its name, unless there is one by then: of files, the last would win."""
+    folder = path.parent
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))  # open to its owner only
     try:
+        handle = os.open(part / path.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as file:
             file.write(pem)
-        try:
-            path.hardlink_to(part)
-        except FileExistsError:
-            return
-        except OSError:  # a file system without links; the last of several wins there
-            part.replace(path)
+        with suppress(OSError):  # another process was faster
+            part.rename(folder)
     finally:
-        with suppress(OSError):
-            part.unlink()
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def _made() -> bytes:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 _BEGIN = bytes(4) + b"manifest\0" + bytes(8)  # version and flags, purpose, and no place of further hashes
+_PROOF = bytes(4) + b"merkle\0\xa4huniqueId\0glocalId\0hlocation"  # CBOR: what follows is the number of the piece
+_HASHES, _LIST = b"fhashes", 0x80
 _STORES = {b"c2pa.assertions", b"c2pa.claim.v2", b"c2pa.signature"}
 _UNUSED = b"\x20"  # the lowest switch that means nothing
 _COSE = b"\xd2"  # CBOR's tag of a signature
@@ -27,6 +29,21 @@ def is_as_written(content: bytes) -> bool:
     signatures = [found for kind, found in leaves if kind == b"cbor" and found[:1] == _COSE]
     usual = named[:1] == [b"c2pa"] and _STORES.issubset(named) and all(found[16:17] < _UNUSED for found in about)
     return usual and bool(signatures) and _is_blank(signatures[-1])
+
+
+def is_proof_as_written(content: bytes) -> bool:
+    """The same of the boxes that a large file has at its end, with hashes of its pieces."""
+    at = content.find(_HASHES)
+    if not content.startswith(_PROOF) or at < 0:
+        return False
+    at += len(_HASHES)
+    try:
+        count, at = content[at] - _LIST, at + 1
+        for _ in range(count):
+            _, at = _bytes_at(content, at)
+    except (IndexError, ValueError):
+        return False
+    return not any(content[at:])
 
 
 def _label(description: bytes) -> bytes:

@@ -17,7 +17,7 @@ from lipwright.provenance import manifest, told
 from lipwright.provenance.boxes import read_content, top_boxes
 from lipwright.provenance.certificates import SELF_MADE, Signer
 from lipwright.provenance.origin import UNKNOWN_FORMAT, Origin, Source
-from lipwright.provenance.padding import is_as_written
+from lipwright.provenance.padding import is_as_written, is_proof_as_written
 from lipwright.provenance.parts import C2PA_UUID, changes, hash_parts
 
 if TYPE_CHECKING:
@@ -34,6 +34,10 @@ _SETTINGS: dict[str, Any] = {
     "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
     "builder": {"thumbnail": {"enabled": False}},
 }
+
+# Hashed in one piece, a file takes up to half a gigabyte of memory; in several it has more boxes.
+_LARGE = 256 << 20  # bytes
+_IN_PIECES: dict[str, Any] = {"core": {"merkle_tree_chunk_size_in_kb": 16 << 10}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,11 +97,17 @@ def sign(path: Path, origin: Origin, signer: Signer, *, video: Path, audio: Path
     part = second_name(path)
     try:
         says = manifest.manifest(origin, hash_parts(path))
-        with path.open("rb") as whole, part.open("w+b") as signed, c2pa.Builder(says, context(c2pa)) as builder:
+        hashing = context(c2pa, _IN_PIECES if path.stat().st_size > _LARGE else None)
+        with path.open("rb") as whole, part.open("w+b") as signed, c2pa.Builder(says, hashing) as builder:
             for source, file in ((origin.video, video), (origin.audio, audio)):
                 _add_ingredient(builder, source, file)
             _sign_into(builder, signer, _FORMATS[path.suffix.lower()], (whole, signed))
         part.replace(path)
+    except c2pa.C2paError.Io as exc:
+        raise OutputError(
+            f"the statement of origin cannot be signed: {exc}; it takes room for a copy of the file beside it, and for "
+            "another one in the system's folder for temporary files"
+        ) from exc
     except (c2pa.C2paError, FFmpegError) as exc:
         raise OutputError(f"the statement of origin cannot be signed: {exc}; --marks off leaves it out") from exc
     finally:
@@ -194,8 +204,9 @@ def _problems(path: Path, read: dict[str, Any], parts: dict[str, Any]) -> list[s
 
 
 def _tidy(path: Path) -> bool:
-    box = next((box for box in top_boxes(path) if box.uuid == C2PA_UUID), None)
-    return box is None or is_as_written(read_content(path, box, box.size))
+    """Whether what is not signed in the boxes of a statement is as it was written."""
+    held = [read_content(path, box, box.size) for box in top_boxes(path) if box.uuid == C2PA_UUID]
+    return is_as_written(held[0]) and all(is_proof_as_written(each) for each in held[1:])
 
 
 def _without_parts(active: dict[str, Any]) -> dict[str, Any]:
@@ -210,15 +221,16 @@ def read_anchors(trust: Path) -> str:
         OptionError: there are none in it.
     """
     from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding
 
     try:
         pem = trust.read_bytes()
-        x509.load_pem_x509_certificates(pem)
+        certificates = x509.load_pem_x509_certificates(pem)
     except OSError as exc:
         raise OptionError(f"--trust {trust} cannot be read: {exc.strerror}; name a PEM file of certificates") from exc
     except ValueError as exc:
         raise OptionError(f"--trust {trust} holds no PEM certificate; name a file of certificates") from exc
-    return pem.decode("ascii", "ignore")
+    return "".join(each.public_bytes(Encoding.PEM).decode() for each in certificates)
 
 
 def check_signer(signer: Signer) -> None:
@@ -256,8 +268,9 @@ def load_c2pa() -> "Any":  # noqa: ANN401 - the module, which is imported when i
 
 
 def context(c2pa: Any, more: dict[str, Any] | None = None) -> "c2pa.Context":  # noqa: ANN401 - the module
-    """Settings of the library, those of this module and more."""
-    return c2pa.Context.from_dict(_SETTINGS | (more or {}))
+    """Settings of the library: those of this module, and more by section."""
+    sections = {*_SETTINGS, *(more or {})}
+    return c2pa.Context.from_dict({name: _SETTINGS.get(name, {}) | (more or {}).get(name, {}) for name in sections})
 
 
 def _native(c2pa: Any, signer: Signer) -> "c2pa.Signer":  # noqa: ANN401 - the module
