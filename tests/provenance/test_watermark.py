@@ -17,8 +17,12 @@ RATE = Fraction(25)
 
 
 def talk(portrait, width, height, count=24):
-    """A head in front of a camera that moves, and the box around its mouth."""
-    frames = [noisy(panned(portrait, number / 50, width, height), number, 2.0) for number in range(count)]
+    """A head in front of a camera that moves, as large as it is in ordinary footage, and the box around its mouth."""
+    near = 300 / min(width, height)
+    frames = []
+    for number in range(count):
+        small = panned(portrait, number / 50, 2 + round(near * width), 2 + round(near * height))
+        frames.append(noisy(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC), number, 3.0))
     side = min(width, height)
     return frames, Area(width // 2 - side // 5, height // 2, 2 * side // 5, side // 3)
 

@@ -22,7 +22,7 @@ REACH = SIDE + 2.0  # cells: no marked window is smaller, a repetition of the la
 # Amplitudes, of 255. Brightness follows the texture that hides it, the blue difference the colour of skin.
 TEXTURE, FAINT, STRONG = 2.2, 0.9, 7.0
 EDGE = 2.0  # times as textured as the least around it, what is counted of a place at most
-BLUE, SKIN, BLUEST = 1.5, 0.09, 4.0
+BLUE, SKIN, BLUEST = 1.2, 0.06, 3.0
 DARK = 90.0  # brightness below which blue is seen more easily
 ENLARGED, LARGEST = 640.0, 1.3  # shorter side below which the mark grows, as encoding takes more of it; how far
 YIELD, LEAST, MOST = 0.7, 0.2, 2.0  # how far the amplitude gives way to a picture that agrees with the bit already
@@ -105,7 +105,7 @@ class Watermark:
             fine = without_coarse(np.ascontiguousarray(planes[..., of]), of, WORK)
             repeated = np.tile(wave(of, WORK), (rows, columns))
             there = _by_cell(fine * repeated) / float(np.mean(wave(of, WORK) ** 2))
-            limit = self._gain * (_brightness_limit(fine) if of == 0 else _blue_limit(small, planes))
+            limit = _brightness_limit(fine, self._gain) if of == 0 else _blue_limit(small, planes)
             needed = np.clip(1 - YIELD * wanted[of] * there / limit, LEAST, MOST)
             height = limit * needed * wanted[of] * fade
             waves[..., of] = repeated * cv2.resize(height, None, fx=WORK, fy=WORK, interpolation=cv2.INTER_NEAREST)
@@ -118,12 +118,12 @@ def _by_cell(samples: np.ndarray) -> np.ndarray:
     return cv2.resize(samples, None, fx=1 / WORK, fy=1 / WORK, interpolation=cv2.INTER_AREA)
 
 
-def _brightness_limit(fine: np.ndarray) -> np.ndarray:
+def _brightness_limit(fine: np.ndarray, gain: float) -> np.ndarray:
     """How strong the wave in brightness may be: texture all over the cell, no single edge. (rows, columns) float32."""
     texture = cv2.resize(np.abs(fine), None, fx=2 / WORK, fy=2 / WORK, interpolation=cv2.INTER_AREA)
     texture = np.minimum(texture, EDGE * cv2.erode(texture, np.ones((3, 3), np.uint8)))
     texture = cv2.resize(texture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    return np.clip(TEXTURE * texture, FAINT, STRONG)
+    return np.clip(gain * TEXTURE * texture, FAINT, STRONG)
 
 
 def _blue_limit(small: np.ndarray, planes: np.ndarray) -> np.ndarray:
