@@ -1,5 +1,6 @@
 """The whole HeyGem engine on twins of its models: all that is around the weights, end to end."""
 
+import hashlib
 import json
 import shutil
 from dataclasses import replace
@@ -20,8 +21,11 @@ from twins import faces
 from lipwright import BackendError, DubOptions, EncodeOptions, NoFaceError, OptionError, dub, dub_frames
 from lipwright.doctor.engines import engine
 from lipwright.media import open_clip, read_sound
+from lipwright.models.store import ModelStore
+from lipwright.pipeline.engines import ENGINES
 from lipwright.pipeline.estimate import estimate
 from lipwright.pipeline.job import Job
+from lipwright.provenance.statement import read_statement
 from lipwright.runtime import Device, Models
 
 pytestmark = pytest.mark.torch
@@ -84,6 +88,11 @@ def test_a_video_speaks(footage, speech_wav, folder, heygem):
     with open_clip(folder / "a.mp4") as clip:
         assert (clip.facts.frames, clip.facts.fps, clip.facts.has_sound) == (report.frames, 25, True)
         assert (clip.facts.width, clip.facts.height) == (640, 480)
+    used = {each["name"]: each["weights_sha256"] for each in read_statement(folder / "a.mp4").models}
+    store = ModelStore(heygem.models)
+    assert used == {
+        name: hashlib.sha256(store.place(name).read_bytes()).hexdigest() for name in ENGINES["heygem"].models
+    }
     heard, said = read_sound(folder / "a.mp4", 16000), read_sound(speech_wav, 16000)
     assert abs(synth.shift_ms(heard.samples, said.samples, 16000)) < 1
     again = dub(footage, speech_wav, folder / "b.mp4", options=heygem)

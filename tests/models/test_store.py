@@ -11,6 +11,7 @@ from serving import serving
 
 from lipwright.errors import BackendError, InputError, OptionError, OutputError
 from lipwright.models import catalog
+from lipwright.models import store as store_module
 from lipwright.models.store import ModelStore
 
 WEIGHTS = bytes(range(256)) * 4096  # 1 MiB
@@ -80,7 +81,7 @@ class TestPull:
         stored = store.pull("xseg", progress=lambda *step: seen.append(step))
         assert stored.path == store.path("xseg") == store.folder / XSEG
         assert stored.path.read_bytes() == WEIGHTS
-        assert stored.sha256 == hashlib.sha256(WEIGHTS).hexdigest()
+        assert stored.sha256 == store.sha256("xseg") == hashlib.sha256(WEIGHTS).hexdigest()
         assert stored.source == f"{site.url}/xseg.onnx"
         assert "no checksum is published for xseg_211104_4790000.onnx" in stored.note
         assert seen[-1] == ("xseg_211104_4790000.onnx", len(WEIGHTS), len(WEIGHTS))
@@ -324,3 +325,17 @@ def test_the_folder_of_the_environment(monkeypatch, tmp_path):
     assert ModelStore().folder == tmp_path
     monkeypatch.delenv("LIPWRIGHT_MODELS")
     assert ModelStore().folder.name == "models"
+
+
+def test_the_checksum_of_a_file_is_told_with_and_without_a_pin(store, monkeypatch):
+    put(store.folder / XSEG, WEIGHTS)
+
+    def unwritable(*_):
+        raise OutputError("read-only")
+
+    monkeypatch.setattr(store_module, "_write_pin", unwritable)
+    assert store.sha256("xseg") == hashlib.sha256(WEIGHTS).hexdigest()
+    assert files_in(store) == [XSEG]
+    assert store.sha256("mouth_motion") == catalog.card("mouth_motion").sha256[0]
+    with pytest.raises(BackendError, match="is not in"):
+        store.sha256("scrfd")

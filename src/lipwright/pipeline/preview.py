@@ -69,6 +69,7 @@ def preview(
 
     The footage is analysed whole and its avatar kept, so that the job itself need not do it again. Pictures to be laid
     over the result and its label are read, to refuse what the job would refuse, and not shown: this is about faces.
+    The picture carries no marks.
 
     Args:
         video, audio: as of `lipwright.dub`.
