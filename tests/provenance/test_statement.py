@@ -17,6 +17,7 @@ import c2pa
 import numpy as np
 import pytest
 import synth
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from signers import issue
 from unsigned import unsigned
 
@@ -150,6 +151,22 @@ def test_it_may_be_signed_by_the_users_own_certificate(mine, origin, sources, tm
     assert states == ["valid", "trusted", "valid"]
     found = read_statement(mine)
     assert (found.by, found.self_made) == ("Ada Lovelace, Ada Lovelace Ltd", False)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ec.generate_private_key(ec.SECP384R1()),
+        lambda: ed25519.Ed25519PrivateKey.generate(),
+        lambda: rsa.generate_private_key(65537, 3072),
+    ],
+)
+def test_signatures_of_all_kinds_hold(make, mine, origin, sources, tmp_path):
+    pair = issue(tmp_path / "pki", key=make())
+    sign(mine, origin, open_signer(pair.certificate, pair.key), video=sources[0], audio=sources[1])
+    assert read_statement(mine).problems == ()
+    at = mine.read_bytes().rindex(bytes(50), 0, statement_box(mine).end)  # in the padding
+    assert not read_statement(flipped(mine, at)).holds
 
 
 def test_whom_to_trust_must_be_certificates(signed, tmp_path):
