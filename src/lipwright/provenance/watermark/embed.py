@@ -18,13 +18,13 @@ from lipwright.provenance.watermark.pattern import (
 )
 
 WORK = 8  # samples along a cell while deciding how strong it becomes
-REACH = SIDE + 2.0  # cells: no marked window is smaller, a repetition of the lattice fits in
+REACH = 1.5 * SIDE  # cells: no marked window is smaller. A fainter mark on more cells is read as well, and seen less
 # Amplitudes, of 255. Brightness follows the texture that hides it, the blue difference the colour of skin.
-TEXTURE, FAINT, STRONG = 2.2, 0.9, 7.0
+TEXTURE, FAINT, STRONG = 1.6, 0.6, 5.0
 EDGE = 2.0  # times as textured as the least around it, what is counted of a place at most
-BLUE, SKIN, BLUEST = 1.2, 0.06, 3.0
-DARK = 90.0  # brightness below which blue is seen more easily
-ENLARGED, LARGEST = 640.0, 1.3  # shorter side below which the mark grows, as encoding takes more of it; how far
+BLUE, SKIN, BLUEST = 0.8, 0.04, 2.0
+DARK, LIGHT = 90.0, 230.0  # brightness below and above which blue is seen more easily
+ENLARGED, LARGEST = 640.0, 1.5  # shorter side below which the mark grows, as encoding takes more of it; how far
 YIELD, LEAST, MOST = 0.7, 0.2, 2.0  # how far the amplitude gives way to a picture that agrees with the bit already
 STEP = 4  # steps of the change for each of 255
 
@@ -71,11 +71,11 @@ class Watermark:
         if left >= right or top >= bottom:
             return frame
         edges = [round(number * self._cell) for number in (left, right, top, bottom)]
-        out = frame.copy()
-        window = out[edges[2] : edges[3], edges[0] : edges[1]]
+        window = frame[edges[2] : edges[3], edges[0] : edges[1]]
         change = self._change(window, (left, top), np.outer(down, across))
         change = cv2.resize(change, window.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-        window[:] = cv2.addWeighted(window, 1, change, 1 / STEP, -128 / STEP)
+        out = frame.copy()
+        cv2.addWeighted(window, 1, change, 1 / STEP, -128 / STEP, dst=out[edges[2] : edges[3], edges[0] : edges[1]])
         return out
 
     def _span(self, start: int, length: int, cells: int) -> tuple[int, int, np.ndarray]:
@@ -105,7 +105,7 @@ class Watermark:
             fine = without_coarse(np.ascontiguousarray(planes[..., of]), of, WORK)
             repeated = np.tile(wave(of, WORK), (rows, columns))
             there = _by_cell(fine * repeated) / float(np.mean(wave(of, WORK) ** 2))
-            limit = _brightness_limit(fine, self._gain) if of == 0 else _blue_limit(small, planes)
+            limit = self._gain * (_brightness_limit(fine) if of == 0 else _blue_limit(small, planes))
             needed = np.clip(1 - YIELD * wanted[of] * there / limit, LEAST, MOST)
             height = limit * needed * wanted[of] * fade
             waves[..., of] = repeated * cv2.resize(height, None, fx=WORK, fy=WORK, interpolation=cv2.INTER_NEAREST)
@@ -118,17 +118,18 @@ def _by_cell(samples: np.ndarray) -> np.ndarray:
     return cv2.resize(samples, None, fx=1 / WORK, fy=1 / WORK, interpolation=cv2.INTER_AREA)
 
 
-def _brightness_limit(fine: np.ndarray, gain: float) -> np.ndarray:
+def _brightness_limit(fine: np.ndarray) -> np.ndarray:
     """How strong the wave in brightness may be: texture all over the cell, no single edge. (rows, columns) float32."""
     texture = cv2.resize(np.abs(fine), None, fx=2 / WORK, fy=2 / WORK, interpolation=cv2.INTER_AREA)
     texture = np.minimum(texture, EDGE * cv2.erode(texture, np.ones((3, 3), np.uint8)))
     texture = cv2.resize(texture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    return np.clip(gain * TEXTURE * texture, FAINT, STRONG)
+    return np.clip(TEXTURE * texture, FAINT, STRONG)
 
 
 def _blue_limit(small: np.ndarray, planes: np.ndarray) -> np.ndarray:
-    """How strong the wave in the blue difference may be: more on skin, less on grey, on blue and in the dark."""
+    """How strong the wave in the blue difference may be: more on skin, less on grey, on blue, in dark and on white."""
     bright, blue = cv2.split(_by_cell(planes))
     red = 0.713 * (_by_cell(np.ascontiguousarray(small[..., 0])).astype(np.float32) - bright)
     skin = np.maximum(0.8 * red - 0.6 * blue, 0)
-    return np.minimum(BLUE + SKIN * skin, BLUEST) * np.clip(bright / DARK, 0.4, 1)
+    least = np.minimum(bright / DARK, (255 - bright) / (255 - LIGHT))
+    return np.minimum(BLUE + SKIN * skin, BLUEST) * np.clip(least, 0.4, 1)
