@@ -22,7 +22,7 @@ def talk(portrait, width, height, count=24):
     frames = []
     for number in range(count):
         small = panned(portrait, number / 50, 2 + round(near * width), 2 + round(near * height))
-        frames.append(noisy(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC), number, 3.0))
+        frames.append(noisy(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC), number, 1.5))
     side = min(width, height)
     return frames, Area(width // 2 - side // 5, height // 2, 2 * side // 5, side // 3)
 
@@ -85,7 +85,7 @@ def play(path):
     ids=["cropped", "480p", "cropped and smaller", "graded", "shown twice"],
 )
 def test_the_mark_outlives(change, portrait, tmp_path):
-    frames, area = talk(portrait, 1280, 720)
+    frames, area = talk(portrait, 1280, 720, 50)
     path = written(tmp_path / "a.mp4", change(marked(frames, area)), crf=23)
     reading = read_watermark(path)
     assert reading.identifier == IDENTIFIER
@@ -110,22 +110,22 @@ def test_each_file_gives_its_own_identifier(portrait):
 def test_the_mark_cannot_be_seen(portrait):
     frames, area = talk(portrait, 1280, 720, 1)
     after = marked(frames, area)[0]
-    assert psnr(frames[0], after) > 44
+    assert psnr(frames[0], after) > 46
     smooth = np.full((720, 1280, 3), (205, 170, 150), np.uint8)
     change = marked([smooth], area)[0].astype(int) - smooth
-    assert np.abs(change[..., :2]).max() <= 4
-    assert np.abs(change).max() <= 9
-    assert np.abs(change @ (0.299, 0.587, 0.114)).max() < 2.5
+    assert np.abs(change[..., :2]).max() <= 3
+    assert np.abs(change).max() <= 5
+    assert np.abs(change @ (0.299, 0.587, 0.114)).max() < 1.5
 
 
 def test_only_what_surrounds_the_area_changes(portrait):
     frames, _ = talk(portrait, 1280, 720, 1)
     after = marked(frames, Area(900, 300, 60, 40))[0]
     rows, columns = np.nonzero((after != frames[0]).any(-1))
-    assert columns.min() > 930 - 250
-    assert columns.max() < 930 + 250
-    assert rows.min() > 320 - 250
-    assert rows.max() < 320 + 250
+    assert columns.min() > 930 - 312
+    assert columns.max() < 930 + 312
+    assert rows.min() > 320 - 312
+    assert rows.max() < 320 + 312
 
 
 def test_a_frame_without_synthesis_is_given_back():
