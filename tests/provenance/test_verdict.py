@@ -268,10 +268,12 @@ def test_a_record_of_another_file(told):
 
 def test_layers_are_independent(told):
     verdict = told(MediaError("the statement is odd"), MARK, Records(problems=("the XMP record is no XML",)))
-    assert verdict.conclusion == "marked"
+    assert (verdict.conclusion, verdict.summary.code) == ("marked", "marked_unread")
     assert states(verdict) == {"statement": "unknown", "mark": "found", "records": "unknown"}
     verdict = told(STATEMENT, MediaError("no frame can be decoded"))
     assert (verdict.conclusion, states(verdict)["mark"]) == ("holds", "unknown")
+    with pytest.raises(MediaError, match="the statement is odd"):
+        told(MediaError("the statement is odd"), "")
 
 
 def test_what_strangers_write_is_shown_as_harmless_text(told):
