@@ -21,6 +21,7 @@ from lipwright.doctor.finding import Finding, run, told
 from lipwright.errors import BackendError
 from lipwright.media.options import CODECS, CONTAINERS, EncodeOptions
 from lipwright.models.catalog import cards, shipped
+from lipwright.provenance.certificates import open_signer, own_certificate
 from lipwright.runtime.devices import DEVICES
 
 SHIPPED = sorted(card.name for card in shipped())
@@ -112,7 +113,7 @@ class TestMissingLibraries:
     def test_opencv_without_its_system_libraries(self):
         found = self.findings({"cv2": GL})
         broken = {name for name, check in found.items() if check["status"] == "fail"}
-        assert broken == {"OpenCV", "tracker facemesh", "tracker landmarker"}
+        assert broken == {"OpenCV", "tracker facemesh", "tracker landmarker", "signing"}
         for name in broken:
             assert found[name]["detail"] == GL
             assert REMEDY in found[name]["remedy"]
@@ -162,6 +163,29 @@ def test_another_missing_system_library_is_named():
         raise ImportError("libgomp.so.1: cannot open shared object file: No such file or directory")
 
     assert run(check).remedy == "install the system library libgomp.so.1"
+
+
+class TestSigning:
+    def test_before_the_first_job_nothing_is_kept(self, monkeypatch, tmp_path):
+        monkeypatch.setenv("LIPWRIGHT_SIGNING", str(tmp_path / "signing"))
+        finding = look("signing")
+        assert finding.status == "ok"
+        assert "is made with the first job" in finding.detail
+        assert list(tmp_path.iterdir()) == []
+
+    def test_this_computers_certificate(self, monkeypatch, tmp_path):
+        monkeypatch.setenv("LIPWRIGHT_SIGNING", str(tmp_path))
+        open_signer()
+        assert look("signing").status == "ok"
+        own_certificate().write_text("no certificate")
+        finding = look("signing")
+        assert (finding.status, finding.remedy) == ("fail", f"delete {own_certificate()} and a new one is made")
+
+    def test_without_the_library(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "c2pa", None)
+        finding = look("signing")
+        assert finding.status == "fail"
+        assert finding.remedy.startswith("pip install c2pa-python")
 
 
 class TestPackages:

@@ -195,9 +195,17 @@ WRONG = {
     "certificate belongs to the signed statement": {"marks": False, "certificate": "c", "private_key": "k"},
     "private-key is missing": {"certificate": "c"},
     "certificate is missing": {"private_key": "k"},
-    "consent-note takes up to 1000 printable characters on one line, got 1001": {"consent_note": "x" * 1001},
-    "consent-note takes up to 1000 printable characters on one line, got others": {"consent_note": "a\nb"},
+    "consent-note takes up to 1000 characters, got 1001": {"consent_note": "x" * 1001},
+    r"consent-note is one line of characters that can be printed, got U\+000A": {"consent_note": "a\nb"},
+    r"consent-note is one line .* got U\+202E": {"consent_note": "a\u202eb"},
 }
+
+
+@pytest.mark.parametrize(
+    "note", ["同意书\u3000十二号", "با رضایت می\u200cشود", "«\u202fsigné\u00a0»", "👨\u200d👩\u200d👧 agreed"]
+)
+def test_a_note_may_be_in_any_script(note):
+    assert DubOptions(consent_note=note).consent_note == note
 
 
 @pytest.mark.parametrize("told", WRONG)

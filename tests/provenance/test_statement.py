@@ -9,6 +9,7 @@ import resource
 import signal
 import sys
 import threading
+import time
 from dataclasses import replace
 from fractions import Fraction
 
@@ -21,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from signers import issue
 from unsigned import unsigned
 
-from lipwright import BackendError, OptionError, OutputError
+from lipwright import BackendError, MediaError, OptionError, OutputError
 from lipwright.example import portrait as portrait_file
 from lipwright.media import ClipWriter, EncodeOptions, open_clip
 from lipwright.provenance import statement
@@ -250,6 +251,35 @@ def test_a_full_disk_leaves_the_file_and_nothing_else(mine, origin, sources):
     assert [entry.name for entry in mine.parent.iterdir()] == [mine.name]
 
 
+@pytest.mark.parametrize("after", [1, 100, 300])
+def test_ctrl_c_ends_signing_and_leaves_the_file(after, mine, origin, sources, monkeypatch):
+    """Within the library it would be lost, or end the process."""
+    asked = []
+
+    class Interrupting(statement._Watched):
+        def __getattr__(self, name):
+            asked.append(name)
+            if len(asked) == after:
+                signal.raise_signal(signal.SIGINT)
+            return super().__getattr__(name)
+
+    whole = mine.read_bytes()
+    signer = open_signer()
+    monkeypatch.setattr(statement, "_Watched", Interrupting)
+    with pytest.raises(KeyboardInterrupt):
+        sign(mine, origin, signer, video=sources[0], audio=sources[1])
+    assert len(asked) >= after
+    assert mine.read_bytes() == whole
+    assert [entry.name for entry in mine.parent.iterdir()] == [mine.name]
+
+
+def test_a_source_that_is_gone_is_named(mine, origin, sources, tmp_path):
+    whole = mine.read_bytes()
+    with pytest.raises(MediaError, match=r"gone\.mp4 cannot be read any more: .*leave the inputs in place"):
+        sign(mine, origin, open_signer(), video=tmp_path / "gone.mp4", audio=sources[1])
+    assert [(entry.name, entry.read_bytes()) for entry in tmp_path.iterdir()] == [(mine.name, whole)]
+
+
 def test_what_is_no_video_is_not_signed(tmp_path, origin, sources):
     path = tmp_path / "a.mp4"
     path.write_bytes(b"\0\0\0\x10ftypisom\0\0\0\0")
@@ -391,6 +421,31 @@ def test_files_of_other_tools_are_read(tmp_path, bare):
         assert found.actions == ("created (empty)",)
         flipped(path, path.stat().st_size - 100)
         assert read_statement(path).problems == ("the file is not the one that was signed",)
+
+
+def test_a_damaged_statement_in_a_picture_is_there(tmp_path):
+    path = tmp_path / "x"
+    whole = other_tool(portrait_file.read_bytes(), "image/jpeg", tmp_path)
+    for begin in (b"jumd", b"c2pa.actions.v2\0", b"instanceID", b"created_assertions"):
+        damaged = bytearray(whole)
+        damaged[whole.index(begin)] ^= 1
+        path.write_bytes(damaged)
+        found = read_statement(path)
+        assert (found.holds, found.state) == (False, "invalid"), begin
+        assert found.problems
+
+
+def test_an_expired_certificate_changes_nothing_in_the_file(mine, origin, sources, tmp_path, monkeypatch):
+    pair = issue(tmp_path / "pki", days=(-1, 4 / 86400))
+    sign(mine, origin, open_signer(pair.certificate, pair.key), video=sources[0], audio=sources[1])
+    until = time.monotonic() + 10
+    while not read_statement(mine).expired and time.monotonic() < until:
+        time.sleep(0.5)
+    for trust in (None, pair.authority):
+        found = read_statement(mine, trust=trust)
+        assert (found.holds, found.state, found.expired, found.problems) == (True, "valid", True, ())
+    at = mine.stat().st_size - 100
+    assert read_statement(flipped(mine, at), trust=pair.authority).problems == ("the XMP record was changed",)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What all layers say together: with files of other tools, and with every combination of readings."""
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -268,10 +269,12 @@ def test_a_record_of_another_file(told):
 
 def test_layers_are_independent(told):
     verdict = told(MediaError("the statement is odd"), MARK, Records(problems=("the XMP record is no XML",)))
-    assert verdict.conclusion == "marked"
+    assert (verdict.conclusion, verdict.summary.code) == ("marked", "marked_unread")
     assert states(verdict) == {"statement": "unknown", "mark": "found", "records": "unknown"}
     verdict = told(STATEMENT, MediaError("no frame can be decoded"))
     assert (verdict.conclusion, states(verdict)["mark"]) == ("holds", "unknown")
+    with pytest.raises(MediaError, match="the statement is odd"):
+        told(MediaError("the statement is odd"), "")
 
 
 def test_what_strangers_write_is_shown_as_harmless_text(told):
@@ -281,6 +284,29 @@ def test_what_strangers_write_is_shown_as_harmless_text(told):
     assert all(text.isprintable() and len(text) < 400 for text in texts)
     assert "Note on consent: {by} [bold]" in texts
     json.dumps(verdict.as_dict())
+
+
+def test_an_expired_certificate_is_told(told):
+    verdict = told(replace(STATEMENT, self_made=False, expired=True), MARK)
+    assert (verdict.conclusion, verdict.summary.code) == ("holds", "holds_unchecked")
+    assert "expired" in codes(verdict)["statement"]
+
+
+def test_a_picture_that_cannot_be_read_does_not_tell_where_it_lies(tmp_path):
+    (tmp_path / "x.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"x" * 100)
+    assert str(tmp_path) not in str(module.read_records(tmp_path / "x.png").problems)
+
+
+def test_a_configuration_folder_that_may_not_be_looked_into(told, monkeypatch):
+    """It is no reason to say that the file has no statement."""
+
+    def closed(*_):
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "stat", closed)
+        patch.setattr(os, "stat", closed)
+        assert not module.has_own_certificate()
 
 
 def test_a_very_long_manifest_is_left_out(told):

@@ -202,6 +202,27 @@ def _landmarker() -> Finding:
         return Finding(status="warn", detail=f"MediaPipe cannot use {bundle}: {exc}".partition("\n")[0], remedy=remedy)
 
 
+def _signing() -> Finding:
+    """The C2PA library, by signing with this computer's certificate or, before the first job, with one like it."""
+    from lipwright.provenance.certificates import has_own_certificate, open_signer, own_certificate, unkept_signer
+    from lipwright.provenance.statement import check_signer
+
+    place, kept = own_certificate(), has_own_certificate()
+    check_signer(open_signer() if kept else unkept_signer())
+    if kept:
+        return Finding(detail=f"the C2PA library signs with {place}")
+    try:
+        with tempfile.TemporaryFile(dir=_existing(place.parent)):
+            pass
+    except OSError as exc:
+        return Finding(
+            status="warn",
+            detail=f"{place.parent} cannot be written: {exc.strerror}",
+            remedy="name another folder in LIPWRIGHT_SIGNING, or give jobs a --certificate",
+        )
+    return Finding(detail=f"the C2PA library signs; {place} is made with the first job")
+
+
 def _avatars() -> Finding:
     from lipwright.avatar.folder import default_cache
 
@@ -263,6 +284,7 @@ CHECKS: dict[str, Check] = {
     "converters": engines.converters,
     "tracker facemesh": partial(_tracker, "facemesh"),
     "tracker landmarker": _landmarker,
+    "signing": _signing,
     "cache": _avatars,
     "disk of the cache": partial(_disk, _cache_folder),
     "disk of this folder": partial(_disk, Path.cwd),

@@ -20,3 +20,5 @@ _SOUND = (
 )
 SINGLE_FILE = ",".join((_FILM, _PHOTOS, _SOUND))
 """As FFmpeg's option `format_whitelist` wants them."""
+ALONE = {"protocol_whitelist": "file", "format_whitelist": SINGLE_FILE}
+"""Options that keep odd names and playlists from reaching other files or the network; not to be changed."""

@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 from lipwright.errors import MediaError
 from lipwright.media import rates
 from lipwright.media.colour import ColourTags
-from lipwright.media.demuxers import SINGLE_FILE
+from lipwright.media.demuxers import ALONE
 from lipwright.media.whole import how_it_breaks_off, lacks_index, understates
 
 _log = logging.getLogger(__name__)
@@ -150,11 +150,7 @@ def open_input(path: Path) -> Iterator[InputContainer]:
     with reading(path):
         if path.stat().st_size == 0:
             raise MediaError(f"{path} is empty (0 bytes); was it copied completely?")
-        # "file:" and the whitelists keep odd names and playlists from reaching other files or the
-        # network.
-        options = {"protocol_whitelist": "file", "format_whitelist": SINGLE_FILE}
-        if understates(path):
-            options["ignore_length"] = "1"
+        options = ALONE | ({"ignore_length": "1"} if understates(path) else {})
         try:
             container = av.open(f"file:{path}", options=options, metadata_errors="replace")
         except FFmpegError as exc:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from pathlib import Path
+from unicodedata import category
 
 from lipwright.compose.caption import CORNER, SIZE, WHEN, check_caption
 from lipwright.compose.overlays import CORNERS, Overlay
@@ -13,6 +14,7 @@ from lipwright.media import EncodeOptions
 from lipwright.pipeline.engines import ENGINES
 from lipwright.pipeline.plan import LENGTHS
 from lipwright.pipeline.touch import MASKS, MOMENTS
+from lipwright.provenance.findings import JOINERS
 from lipwright.runtime import check_device
 
 MOST_NOTE = 1000  # characters of a note on consent
@@ -123,12 +125,19 @@ class DubOptions:
             raise OptionError(
                 f"{given} belongs to the signed statement, which marks off leaves out; leave one of them out"
             )
-        if len(note) > MOST_NOTE or not (note.isprintable() and note == note.strip()):
-            got = f"{len(note)} characters" if len(note) > MOST_NOTE else "others"
-            raise OptionError(f"consent-note takes up to {MOST_NOTE} printable characters on one line, got {got}")
+        if len(note) > MOST_NOTE:
+            raise OptionError(f"consent-note takes up to {MOST_NOTE} characters, got {len(note)}; shorten it")
+        if unfit := next((letter for letter in note if not _is_printed(letter)), None):
+            raise OptionError(
+                f"consent-note is one line of characters that can be printed, got U+{ord(unfit):04X}; leave it out"
+            )
         if (self.certificate is None) != (self.private_key is None):
             missing = "certificate" if self.certificate is None else "private-key"
             raise OptionError(f"{missing} is missing: a certificate and its private key are given together")
+
+
+def _is_printed(letter: str) -> bool:
+    return letter.isprintable() or category(letter) == "Zs" or letter in JOINERS  # spaces of all widths
 
 
 def _check_word(name: str, word: str, known: Sequence[str]) -> None:

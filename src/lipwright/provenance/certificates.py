@@ -68,9 +68,20 @@ def open_signer(certificate: Path | None = None, private_key: Path | None = None
     return _checked(chain, key, (str(certificate), str(private_key)))
 
 
+def unkept_signer() -> Signer:
+    """One like this computer's that is forgotten at once."""
+    pem = _made()
+    return _checked(pem, pem, ("", ""), self_made=True)
+
+
 def own_certificate() -> Path:
     """Where the certificate of this computer lies, with its key; it may not be there yet."""
     return signing_folder() / "own" / "signing.pem"
+
+
+def has_own_certificate() -> bool:
+    """Whether it is there, as far as this user may look."""
+    return os.path.isfile(own_certificate())  # noqa: PTH113 - Path.is_file raises where a folder may not be looked into
 
 
 def signing_folder() -> Path:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+JOINERS = "\u200c\u200d"  # unseen, and without them words of Persian, Hindi and others are misspelt
 SENTENCES = {
     # The conclusion.
     "holds": "Nothing in this file was changed since it was signed.",
@@ -10,7 +11,7 @@ SENTENCES = {
         "Nothing in this file was changed since it was signed, but anyone can make the certificate that signed it: who "
         "made the file is not proven."
     ),
-    "holds_unchecked": "Nothing in this file was changed since it was signed; who signed it was not checked.",
+    "holds_unchecked": "Nothing in this file was changed since it was signed; who signed it is not proven.",
     "changed": "This file does not match what it says of itself: what was changed stands below.",
     "marked": (
         "This file was made with Lipwright, but has no signed statement: it was changed or re-encoded since, the "
@@ -18,6 +19,9 @@ SENTENCES = {
     ),
     "marked_by_record": (
         "A record says where this file comes from, but no statement is signed: anyone can write or remove a record."
+    ),
+    "marked_unread": (
+        "A mark or a record says where this file comes from; whether it has a signed statement cannot be told."
     ),
     "nothing_found": (
         "No mark was found. That does not mean that the recording is real: marks can be lost or removed, and many "
@@ -33,6 +37,10 @@ SENTENCES = {
     ),
     "trusted": "A certificate that you trust vouches for the signer.",
     "not_trusted": "No certificate that you trust vouches for the signer.",
+    "expired": (
+        "The certificate has expired, and nothing proves that it was used before: whoever came by its key may have "
+        "signed this."
+    ),
     "not_asked": "Who the signer really is was not checked: no certificates to trust were named.",
     "signed_at": "Signed at {time}, as the statement says.",
     "made_with": "Made with {software}.",

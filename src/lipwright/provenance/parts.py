@@ -17,7 +17,7 @@ import av
 import numpy as np
 from av.error import FFmpegError
 
-from lipwright.media.demuxers import SINGLE_FILE
+from lipwright.media.demuxers import ALONE
 from lipwright.provenance.boxes import Box, read_content, top_boxes
 
 C2PA_UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
@@ -94,7 +94,7 @@ def _short(data: bytes | memoryview) -> bytes:
 
 def _tracks(path: Path) -> tuple[_Track, _Track | None]:
     """The first picture and the first sound of a file."""
-    with av.open(f"file:{path}", options={"format_whitelist": SINGLE_FILE}, metadata_errors="replace") as container:
+    with av.open(f"file:{path}", options=dict(ALONE), metadata_errors="replace") as container:
         if not container.streams.video:
             raise FFmpegError(0, "no picture")
         streams = [container.streams.video[0], *container.streams.audio[:1]]

@@ -19,7 +19,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 from PIL import Image, UnidentifiedImageError
 
-from lipwright.media.demuxers import SINGLE_FILE
+from lipwright.media.demuxers import ALONE
 from lipwright.media.photo import is_photo
 from lipwright.provenance.boxes import append_uuid, find_box, read_content, top_boxes
 from lipwright.provenance.origin import Origin
@@ -134,9 +134,8 @@ def read_records(path: Path) -> Records:
 
 
 def _container_tags(path: Path, problems: list[str]) -> dict[str, str]:
-    allowed = {"format_whitelist": SINGLE_FILE}
     try:
-        with av.open(f"file:{path}", options=allowed, metadata_errors="replace") as container:
+        with av.open(f"file:{path}", options=dict(ALONE), metadata_errors="replace") as container:
             return dict(container.metadata)
     except FFmpegError:  # no recording, or none that is whole: other parts of this program say so
         return {}
@@ -158,7 +157,10 @@ def _picture_xmp(path: Path, problems: list[str]) -> bytes | None:
             warnings.simplefilter("ignore")  # a picture is large, or its EXIF odd: nothing is decoded here
             with Image.open(path) as picture:
                 packet = picture.info.get("xmp") or picture.info.get("XML:com.adobe.xmp")
-    except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError) as exc:
+    except UnidentifiedImageError:  # whose words are the path of the file
+        problems.append("the records of the picture cannot be read: it is damaged, or of a kind that is not known")
+        return None
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as exc:
         problems.append(f"the records of the picture cannot be read: {exc}")
         return None
     return packet.encode() if isinstance(packet, str) else packet

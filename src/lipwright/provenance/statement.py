@@ -4,14 +4,16 @@ import io
 import json
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from threading import Event
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from av.error import FFmpegError
 
-from lipwright.errors import BackendError, OptionError, OutputError
+from lipwright.errors import BackendError, MediaError, OptionError, OutputError
 from lipwright.media.partial import second_name
 from lipwright.provenance import manifest, told
 from lipwright.provenance.boxes import read_content, top_boxes
@@ -23,11 +25,14 @@ from lipwright.provenance.parts import C2PA_UUID, changes, hash_parts
 if TYPE_CHECKING:
     import c2pa
 
+Got = TypeVar("Got")
 _log = logging.getLogger(__name__)
 CARRIERS = (".mp4", ".m4v", ".mov")  # suffixes of the files we write that a statement can be put into
 _FORMATS = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime"}
 _SIGNS, _HEAD = (b"manifest\0", b"jumb"), 64  # what the box of a statement holds, and within how many bytes
 _SMALL = b"RIFF\x04\0\0\0WAVE"
+# The library's errors that it has only of files in which it found a statement.
+_HALF_READ = ("AssertionNotFound", "Decoding", "Signature", "Verify")
 # Nobody is asked over the network, and no pictures of people are put in.
 _SETTINGS: dict[str, Any] = {
     "core": {"allowed_network_hosts": [], "decode_identity_assertions": False},
@@ -49,6 +54,8 @@ class Statement:
         state: `trusted`: it holds, and a certificate that the reader trusts vouches for the signer; `valid`: it holds;
             `invalid`.
         by: whom the certificate names, with their organisation.
+        expired: the certificate is no longer valid, and no time stamp proves that it was used before: whoever came by
+            its key since may have signed.
         self_made: it is a certificate that this kind of tool makes for itself; anybody can make one.
         problems: what does not hold, one sentence each, and what was changed.
         software: what made the statement.
@@ -66,6 +73,7 @@ class Statement:
     state: str
     by: str = ""
     self_made: bool = False
+    expired: bool = False
     problems: tuple[str, ...] = ()
     software: str = ""
     actions: tuple[str, ...] = ()
@@ -91,6 +99,7 @@ def sign(path: Path, origin: Origin, signer: Signer, *, video: Path, audio: Path
 
     Raises:
         OutputError: it cannot be signed, or is no video.
+        MediaError: a source is gone.
         OSError: it cannot be read or written, for instance because the disk is full.
     """
     c2pa = load_c2pa()
@@ -98,10 +107,15 @@ def sign(path: Path, origin: Origin, signer: Signer, *, video: Path, audio: Path
     try:
         says = manifest.manifest(origin, hash_parts(path))
         hashing = context(c2pa, _IN_PIECES if path.stat().st_size > _LARGE else None)
-        with path.open("rb") as whole, part.open("w+b") as signed, c2pa.Builder(says, hashing) as builder:
-            for source, file in ((origin.video, video), (origin.audio, audio)):
-                _add_ingredient(builder, source, file)
-            _sign_into(builder, signer, _FORMATS[path.suffix.lower()], (whole, signed))
+
+        def act(ended: Event) -> None:
+            with path.open("rb") as whole, part.open("w+b") as signed, c2pa.Builder(says, hashing) as builder:
+                for source, file in ((origin.video, video), (origin.audio, audio)):
+                    _add_ingredient(builder, source, file, ended)
+                files = _Watched(whole, ended), _Watched(signed, ended)
+                _sign_into(builder, signer, _FORMATS[path.suffix.lower()], files)
+
+        _beside(act)
         part.replace(path)
     except c2pa.C2paError.Io as exc:
         raise OutputError(
@@ -115,8 +129,8 @@ def sign(path: Path, origin: Origin, signer: Signer, *, video: Path, audio: Path
             part.unlink()
 
 
-def _sign_into(builder: "c2pa.Builder", signer: Signer, kind: str, files: tuple[BinaryIO, BinaryIO]) -> None:
-    c2pa, (source, sink) = load_c2pa(), (_Watched(file) for file in files)
+def _sign_into(builder: "c2pa.Builder", signer: Signer, kind: str, files: "tuple[_Watched, _Watched]") -> None:
+    c2pa, (source, sink) = load_c2pa(), files
     try:
         builder.sign(_native(c2pa, signer), kind, source, sink)
     except c2pa.C2paError as exc:
@@ -136,35 +150,44 @@ def read_statement(path: Path, *, trust: Path | None = None) -> Statement | None
     """
     c2pa = load_c2pa()
     settings = {} if trust is None else {"trust": {"user_anchors": read_anchors(trust)}}
-    try:
+
+    def act(ended: Event) -> str | None:
         with path.open("rb") as file:
-            reader = c2pa.Reader.try_create(None, _Watched(file), context=context(c2pa, settings))
+            reader = c2pa.Reader.try_create(None, _Watched(file, ended), context=context(c2pa, settings))
             if reader is None:
-                return _damaged(path, "its box is called something else")
+                return None
             with reader:
-                return _stated(path, json.loads(reader.json()))
+                return reader.json()
+
+    try:
+        told_json = _beside(act)
+        return _damaged(path, "its box is called something else") if told_json is None else _stated(path, told_json)
     except (c2pa.C2paError, ValueError, RecursionError) as exc:
         _log.debug("no statement can be read", exc_info=True)
-        return _damaged(path, str(exc))
+        return _damaged(path, str(exc), found=type(exc).__name__.endswith(_HALF_READ))
 
 
-def _damaged(path: Path, why: str) -> Statement | None:
-    """What to say of a file in which no statement can be read: in most there is none."""
-    for box in top_boxes(path):
-        if box.uuid == C2PA_UUID or all(sign in read_content(path, box, _HEAD) for sign in _SIGNS):
-            return Statement(
-                holds=False, state="invalid", problems=(f"the signed statement is damaged and cannot be read: {why}",)
-            )
-    return None
+def _damaged(path: Path, why: str, *, found: bool = False) -> Statement | None:
+    """What to say of a file in which no statement can be read: in most there is none; `found`: in this one there is."""
+    for box in () if found else top_boxes(path):
+        found |= box.uuid == C2PA_UUID or all(sign in read_content(path, box, _HEAD) for sign in _SIGNS)
+    if not found:
+        return None
+    return Statement(
+        holds=False, state="invalid", problems=(f"the signed statement is damaged and cannot be read: {why}",)
+    )
 
 
-def _stated(path: Path, read: dict[str, Any]) -> Statement:
+def _stated(path: Path, manifest_json: str) -> Statement:
+    read = json.loads(manifest_json)
     manifests = read.get("manifests")
     manifests = manifests if isinstance(manifests, dict) else {}
     active = manifests.get(read.get("active_manifest", ""), {})
     parts = told.assertion(active, manifest.PARTS_LABEL)
     problems = _problems(path, read, parts)
-    state = told.text(read.get("validation_state")).lower()
+    results = read.get("validation_results")
+    expired = isinstance(results, dict) and told.has_expired(results)
+    state = "valid" if expired else told.text(read.get("validation_state")).lower()
     holds = not problems and state in ("valid", "trusted")
     ours = told.assertion(active, manifest.ORIGIN_LABEL)
     signature = active.get("signature_info")
@@ -174,6 +197,7 @@ def _stated(path: Path, read: dict[str, Any]) -> Statement:
         state=state if holds else "invalid",
         by=", ".join(dict.fromkeys(name for name in named if name)),
         self_made=SELF_MADE in named,
+        expired=expired,
         problems=tuple(problems) or (() if holds else ("the statement does not hold",)),
         software=told.software(active),
         actions=tuple(told.actions(active)),
@@ -277,22 +301,50 @@ def _native(c2pa: Any, signer: Signer) -> "c2pa.Signer":  # noqa: ANN401 - the m
     return c2pa.Signer.from_info(c2pa.C2paSignerInfo(signer.algorithm.encode(), signer.chain, signer.key, None))
 
 
-def _add_ingredient(builder: "c2pa.Builder", source: Source, path: Path) -> None:
-    """A source with what it states itself; one that is damaged, or that the library cannot look into, by its hash."""
+def _add_ingredient(builder: "c2pa.Builder", source: Source, path: Path, ended: Event) -> None:
+    """A source with what it states itself; one that is damaged, or that the library cannot look into, by its hash.
+
+    Raises:
+        MediaError: it is gone.
+    """
     c2pa = load_c2pa()
     about = manifest.ingredient(source)
     try:
         with path.open("rb") as file:
-            builder.add_ingredient(about, source.format, file)
+            builder.add_ingredient(about, source.format, _Watched(file, ended))
+    except OSError as exc:
+        raise MediaError(
+            f"{path} cannot be read any more: {exc.strerror}; leave the inputs in place until the job is done"
+        ) from exc
     except c2pa.C2paError:
         builder.add_ingredient(about, UNKNOWN_FORMAT, io.BytesIO(b"\0"))
 
 
-class _Watched:
-    """A file whose last failure is kept: the library tells no more than that there was one."""
+def _beside(act: Callable[[Event], Got]) -> Got:
+    """Do it in a thread of its own, which no Ctrl-C reaches: within the library one would end the process, or be lost.
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+    Args:
+        act: given an event that is set when its result is no longer wanted.
+    """
+    ended = Event()
+    with ThreadPoolExecutor(1, "statement") as thread:
+        try:
+            return thread.submit(act, ended).result()
+        except BaseException:
+            ended.set()
+            raise
+
+
+class _Watched:
+    """A file whose last failure is kept: the library tells no more than that there was one.
+
+    Args:
+        file: read or written by the library.
+        ended: once set, the file fails.
+    """
+
+    def __init__(self, file: BinaryIO, ended: Event) -> None:
+        self._file, self._ended = file, ended
         self.failed: OSError | None = None
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the file has
@@ -300,6 +352,8 @@ class _Watched:
 
     def _kept(self, act: Callable[..., Any]) -> Callable[..., Any]:
         def acting(*arguments: Any) -> Any:  # noqa: ANN401 - as the file takes them
+            if self._ended.is_set():
+                raise InterruptedError
             try:
                 return act(*arguments)
             except OSError as exc:

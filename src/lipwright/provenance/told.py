@@ -7,6 +7,7 @@ from typing import Any
 from lipwright.provenance.manifest import ORIGIN_LABEL, PARTS_LABEL, SOFT_BINDING
 
 MOST = 50  # things of one sort that are told of a stranger's file
+UNTRUSTED, EXPIRED = "signingCredential.untrusted", "signingCredential.expired"
 _DONE = {
     "c2pa.created": "created",
     "c2pa.opened": "opened",
@@ -31,7 +32,6 @@ _WRONG = {
     "claimSignature.mismatch": "the statement was changed after it was signed, or its signature was",
     "claimSignature.missing": "the statement's signature is missing",
     "claimSignature.outsideValidity": "the statement was signed while the certificate was not valid",
-    "signingCredential.expired": "the certificate has expired, and no time stamp says that it was used before",
     "signingCredential.invalid": "the certificate is none that may sign such statements",
     "signingCredential.revoked": "the certificate was revoked",
     "claim.missing": "the statement's claim is missing",
@@ -84,7 +84,7 @@ def ingredients(manifest: dict[str, Any], all_manifests: dict[str, Any]) -> list
 
 
 def faults(results: dict[str, Any]) -> list[dict[str, Any]]:
-    """Failed checks; that nobody vouches for the certificate is none."""
+    """Failed checks of what was signed; what the certificate is worth by now is another question."""
     active, deltas = results.get("activeManifest"), results.get("ingredientDeltas")
     found = [active] if isinstance(active, dict) else []
     found += [each.get("validationDeltas") for each in dicts(deltas)]
@@ -93,8 +93,15 @@ def faults(results: dict[str, Any]) -> list[dict[str, Any]]:
         for part in found
         if isinstance(part, dict)
         for fault in dicts(part.get("failure"))
-        if fault.get("code") != "signingCredential.untrusted"
+        if fault.get("code") not in (UNTRUSTED, EXPIRED)
     ]
+
+
+def has_expired(results: dict[str, Any]) -> bool:
+    """Whether the signer's certificate is no longer valid, and no time stamp says that it was used before."""
+    active = results.get("activeManifest")
+    failed = dicts(active.get("failure")) if isinstance(active, dict) else ()
+    return any(fault.get("code") == EXPIRED for fault in failed)
 
 
 def is_about_content(fault: dict[str, Any]) -> bool:

@@ -13,8 +13,8 @@ from lipwright.errors import BackendError, LipwrightError, MediaError, OptionErr
 from lipwright.media.photo import is_photo
 from lipwright.media.probe import has_video, open_input, reading
 from lipwright.provenance.boxes import top_boxes
-from lipwright.provenance.certificates import own_certificate
-from lipwright.provenance.findings import Finding, Layer
+from lipwright.provenance.certificates import has_own_certificate, own_certificate
+from lipwright.provenance.findings import JOINERS, Finding, Layer
 from lipwright.provenance.parts import C2PA_UUID
 from lipwright.provenance.records import Records, read_records
 from lipwright.provenance.statement import Statement, read_statement
@@ -93,7 +93,8 @@ def verify(path: Path | str, *, trust: Path | None = None) -> Verdict:
         trust: certificates (PEM) whose word is taken for who a signer is; none are built in.
 
     Raises:
-        MediaError: the file is missing, a folder or empty; or no decoder knows it and no layer is there.
+        MediaError: the file is missing, a folder or empty; or no decoder knows it and no layer is there; or
+            whether there is a statement cannot be told.
         BackendError: the C2PA library is not installed.
         OptionError: `trust` is no certificate file.
     """
@@ -110,8 +111,9 @@ def verify(path: Path | str, *, trust: Path | None = None) -> Verdict:
         seen.records_layer(no_records),
     )
     conclusion, summary = seen.conclusion(layers)
-    if no_mark is not None and conclusion == "nothing_found":
-        raise no_mark
+    why = no_mark or no_statement
+    if why is not None and conclusion == "nothing_found":
+        raise why
     return Verdict(
         name=path.name,
         bytes=path.stat().st_size,
@@ -175,6 +177,8 @@ class _Seen:
         findings = [Finding("own_certificate")] if self._own else []
         if said.state == "trusted":
             findings.append(Finding("trusted"))
+        elif said.expired:
+            findings.append(Finding("expired"))
         elif said.self_made:
             findings.append(Finding("anyones_certificate"))
         elif said.holds:
@@ -220,10 +224,9 @@ class _Seen:
             if said.state == "trusted":
                 return "holds", Finding("holds")
             return "holds", Finding("holds_anyone" if said.self_made else "holds_unchecked")
-        if self.mark:
-            return "marked", Finding("marked")
         if any(layer.state == "found" for layer in layers):
-            return "marked", Finding("marked_by_record")
+            unread = layers[0].state == "unknown"
+            return "marked", Finding("marked_unread" if unread else "marked" if self.mark else "marked_by_record")
         return "nothing_found", Finding("nothing_found")
 
     def _xmp(self) -> list[Finding]:
@@ -256,7 +259,9 @@ class _Seen:
 
 def clean(said: object) -> str:
     """Text of a stranger's file on one line, without what could steer a terminal, cut when long."""
-    text = "".join(letter if letter.isprintable() else " " for letter in str(said)[: 2 * MOST_SHOWN]).strip()
+    text = "".join(
+        letter if letter.isprintable() or letter in JOINERS else " " for letter in str(said)[: 2 * MOST_SHOWN]
+    ).strip()
     return text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN - 1]}…"
 
 
@@ -302,7 +307,7 @@ def _statement_of(path: Path, trust: Path | None) -> tuple[Statement | None, boo
     if longest > MOST_STATEMENT:
         why = f"the signed statement has {longest >> 20} MB, which no honest one has, and is not looked into"
         return Statement(holds=False, state="invalid", problems=(why,)), False
-    if trust is None and own_certificate().is_file():
+    if trust is None and has_own_certificate():
         with suppress(OptionError):  # a damaged certificate of this computer is nothing that the file can help
             said = read_statement(path, trust=own_certificate())
             if said is not None and said.state == "trusted":
