@@ -309,6 +309,19 @@ def test_what_a_source_states_itself_is_kept(mine, origin, sources, tmp_path):
     assert origin.video.sha256.encode() in mine.read_bytes()  # what the source was made of
 
 
+def test_a_very_long_statement_of_a_source_is_left_out(mine, origin, sources, tmp_path, monkeypatch):
+    first = tmp_path / "first.mp4"
+    first.write_bytes(mine.read_bytes())
+    sign(first, origin, open_signer(), video=sources[0], audio=sources[1])
+    told = origin_of(first, sources[1])
+    monkeypatch.setattr(statement, "MOST_STATEMENT", statement_box(first).size + 2000)  # one fits, two do not
+    sign(mine, told, open_signer(), video=first, audio=sources[1])
+    found = read_statement(mine)
+    assert found.holds
+    assert "statement of its own" not in found.ingredients[0]
+    assert told.video.sha256 in found.ingredients[0]
+
+
 def test_sources_that_cannot_be_looked_into_are_named_by_their_hash(mine, tmp_path):
     film = synth.write_video(tmp_path / "film.mkv", [synth.numbered(1)])
     broken = tmp_path / "broken.jpg"

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 Got = TypeVar("Got")
 _log = logging.getLogger(__name__)
+# Bytes; an hour's own has less than one million, and the library takes many times as much memory.
+MOST_STATEMENT = 16 << 20
 CARRIERS = (".mp4", ".m4v", ".mov")  # suffixes of the files we write that a statement can be put into
 _FORMATS = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime"}
 _SIGNS, _HEAD = (b"manifest\0", b"jumb"), 64  # what the box of a statement holds, and within how many bytes
@@ -89,7 +92,8 @@ class Statement:
 def sign(path: Path, origin: Origin, signer: Signer, *, video: Path, audio: Path) -> None:
     """Put a signed statement into a complete file, which is replaced when it is signed.
 
-    Picture, sound and their order in the file stay as they are. What the sources themselves state is kept in it.
+    Picture, sound and their order in the file stay as they are. What the sources themselves state is kept in it, unless
+    that makes it longer than `MOST_STATEMENT`.
 
     Args:
         path: an MP4 or MOV file.
@@ -108,14 +112,15 @@ def sign(path: Path, origin: Origin, signer: Signer, *, video: Path, audio: Path
         says = manifest.manifest(origin, hash_parts(path))
         hashing = context(c2pa, _IN_PIECES if path.stat().st_size > _LARGE else None)
 
-        def act(ended: Event) -> None:
+        def act(ended: Event, *, looking: bool = True) -> int:
             with path.open("rb") as whole, part.open("w+b") as signed, c2pa.Builder(says, hashing) as builder:
                 for source, file in ((origin.video, video), (origin.audio, audio)):
-                    _add_ingredient(builder, source, file, ended)
+                    _add_ingredient(builder, source, file if looking else None, ended)
                 files = _Watched(whole, ended), _Watched(signed, ended)
-                _sign_into(builder, signer, _FORMATS[path.suffix.lower()], files)
+                return _sign_into(builder, signer, _FORMATS[path.suffix.lower()], files)
 
-        _beside(act)
+        if _beside(act) > MOST_STATEMENT:
+            _beside(partial(act, looking=False))
         part.replace(path)
     except c2pa.C2paError.Io as exc:
         raise OutputError(
@@ -129,10 +134,11 @@ def sign(path: Path, origin: Origin, signer: Signer, *, video: Path, audio: Path
             part.unlink()
 
 
-def _sign_into(builder: "c2pa.Builder", signer: Signer, kind: str, files: "tuple[_Watched, _Watched]") -> None:
+def _sign_into(builder: "c2pa.Builder", signer: Signer, kind: str, files: "tuple[_Watched, _Watched]") -> int:
+    """Returns the length of the statement, bytes."""
     c2pa, (source, sink) = load_c2pa(), files
     try:
-        builder.sign(_native(c2pa, signer), kind, source, sink)
+        return len(builder.sign(_native(c2pa, signer), kind, source, sink))
     except c2pa.C2paError as exc:
         raise source.failed or sink.failed or exc from exc
 
@@ -301,14 +307,17 @@ def _native(c2pa: Any, signer: Signer) -> "c2pa.Signer":  # noqa: ANN401 - the m
     return c2pa.Signer.from_info(c2pa.C2paSignerInfo(signer.algorithm.encode(), signer.chain, signer.key, None))
 
 
-def _add_ingredient(builder: "c2pa.Builder", source: Source, path: Path, ended: Event) -> None:
-    """A source with what it states itself; one that is damaged, or that the library cannot look into, by its hash.
+def _add_ingredient(builder: "c2pa.Builder", source: Source, path: Path | None, ended: Event) -> None:
+    """A source with what it states itself; by its hash alone without `path`, or where the library cannot look into it.
 
     Raises:
         MediaError: it is gone.
     """
     c2pa = load_c2pa()
     about = manifest.ingredient(source)
+    if path is None:
+        builder.add_ingredient(about, UNKNOWN_FORMAT, io.BytesIO(b"\0"))
+        return
     try:
         with path.open("rb") as file:
             builder.add_ingredient(about, source.format, _Watched(file, ended))
@@ -317,7 +326,7 @@ def _add_ingredient(builder: "c2pa.Builder", source: Source, path: Path, ended: 
             f"{path} cannot be read any more: {exc.strerror}; leave the inputs in place until the job is done"
         ) from exc
     except c2pa.C2paError:
-        builder.add_ingredient(about, UNKNOWN_FORMAT, io.BytesIO(b"\0"))
+        _add_ingredient(builder, source, None, ended)
 
 
 def _beside(act: Callable[[Event], Got]) -> Got:

@@ -17,12 +17,11 @@ from lipwright.provenance.certificates import has_own_certificate, own_certifica
 from lipwright.provenance.findings import JOINERS, Finding, Layer
 from lipwright.provenance.parts import C2PA_UUID
 from lipwright.provenance.records import Records, read_records
-from lipwright.provenance.statement import Statement, read_statement
+from lipwright.provenance.statement import MOST_STATEMENT, Statement, read_statement
 from lipwright.provenance.watermark import WatermarkReading, read_watermark
 
 MOST_SHOWN = 300  # characters of one thing that a file says of itself
 MOST_LISTED = 20  # things of one sort
-MOST_STATEMENT = 16 << 20  # bytes; an hour's has less than one million, and the library takes many times as much memory
 MOST_MANIFEST = 1 << 20  # characters of a manifest as JSON
 OURS = "lipwright"
 SAYING = {  # IPTC's digital source types, and GB 45438's labels
