@@ -309,6 +309,17 @@ def test_what_a_source_states_itself_is_kept(mine, origin, sources, tmp_path):
     assert origin.video.sha256.encode() in mine.read_bytes()  # what the source was made of
 
 
+def test_a_source_whose_statement_does_not_hold_is_told_apart(mine, origin, sources, tmp_path):
+    first = tmp_path / "first.mp4"
+    first.write_bytes(mine.read_bytes())
+    sign(first, origin, open_signer(), video=sources[0], audio=sources[1])
+    flipped(first, first.stat().st_size - 100)
+    sign(mine, origin_of(first, sources[1]), open_signer(), video=first, audio=sources[1])
+    found = read_statement(mine)
+    assert found.holds
+    assert "with a statement of its own by lipwright 0.1.0 that did not hold (mark " in found.ingredients[0]
+
+
 def test_a_very_long_statement_of_a_source_is_left_out(mine, origin, sources, tmp_path, monkeypatch):
     first = tmp_path / "first.mp4"
     first.write_bytes(mine.read_bytes())

@@ -138,5 +138,8 @@ def _ingredient(about: dict[str, Any], all_manifests: dict[str, Any]) -> str:
     own = all_manifests.get(text(about.get("active_manifest")))
     if not isinstance(own, dict):
         return line
+    results = about.get("validation_results")
+    line += f", with a statement of its own by {software(own) or 'somebody'}"
+    line += " that did not hold" if isinstance(results, dict) and faults(results) else ""
     mark = text(assertion(own, ORIGIN_LABEL).get("mark_id"))
-    return f"{line}, with a statement of its own by {software(own) or 'somebody'}" + (f" (mark {mark})" if mark else "")
+    return f"{line} (mark {mark})" if mark else line
