@@ -380,6 +380,14 @@ def test_a_change_of_the_statement_is_named(text, told, signed):
     assert told in " ".join(found.problems)
 
 
+def test_a_damaged_beginning_of_the_file_hides_no_statement(signed):
+    whole = signed.read_bytes()
+    for at in range(8):
+        found = read_statement(flipped(signed, at, 1))
+        assert (found.holds, len(found.problems)) == (False, 1), at
+        signed.write_bytes(whole)
+
+
 def test_its_padding_is_watched(signed):
     box = statement_box(signed)
     at = signed.read_bytes().index(b"\x63pad", box.start) + 100
@@ -422,12 +430,13 @@ def test_a_statement_of_another_file_does_not_hold(signed, bare, tmp_path):
 # Files of others
 
 
-def other_tool(source, kind, folder, **more):
-    """A file signed by plain C2PA."""
+def other_tool(source, kind, folder, further=(), **more):
+    """A file signed by plain C2PA; `further` are labels of assertions and what they hold."""
     pair, sink = issue(folder / "other"), io.BytesIO()
     made = {"action": "c2pa.created", "digitalSourceType": "http://c2pa.org/digitalsourcetype/empty"}
     about = {"claim_generator_info": [{"name": "Other", "version": "2"}], "title": "t"} | more
     about["assertions"] = [{"label": "c2pa.actions.v2", "data": {"actions": [made]}}]
+    about["assertions"] += [{"label": label, "data": data} for label, data in further]
     signer = c2pa.Signer.from_info(
         c2pa.C2paSignerInfo(b"es256", pair.certificate.read_bytes(), pair.key.read_bytes(), None)
     )
@@ -445,6 +454,22 @@ def test_files_of_other_tools_are_read(tmp_path, bare):
         assert found.actions == ("created (empty)",)
         flipped(path, path.stat().st_size - 100)
         assert read_statement(path).problems == ("the file is not the one that was signed",)
+
+
+STRANGE = {"packets": 10**12, "each": 10**12, "hashes": "!"}
+
+
+@pytest.mark.parametrize(
+    "parts", [{"x": 1}, {"records": 5, "video": STRANGE, "sound": {"packets": -1}}, {"records": {"\x1b": {"b": 1}}}]
+)
+def test_our_words_in_statements_of_others(parts, bare, speech_wav, tmp_path):
+    for source, kind in ((portrait_file, "image/jpeg"), (speech_wav, "audio/wav"), (bare, "video/mp4")):
+        path = tmp_path / "x"
+        further = [("org.lipwright.parts", parts), ("org.lipwright.origin", {"mark_id": [1], "models": "no"})]
+        path.write_bytes(other_tool(source.read_bytes(), kind, tmp_path, further))
+        found = read_statement(path)
+        assert found.holds or kind == "video/mp4"
+        assert (found.mark_id, found.models) == (None, ())
 
 
 def test_a_damaged_statement_in_a_picture_is_there(tmp_path):

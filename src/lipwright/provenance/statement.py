@@ -177,6 +177,8 @@ def _damaged(path: Path, why: str, *, found: bool = False) -> Statement | None:
     """What to say of a file in which no statement can be read: in most there is none; `found`: in this one there is."""
     for box in () if found else top_boxes(path):
         found |= box.uuid == C2PA_UUID or all(sign in read_content(path, box, _HEAD) for sign in _SIGNS)
+    with path.open("rb") as file:  # where the first box is damaged, no other is found
+        found |= C2PA_UUID in file.read(2 * _HEAD)
     if not found:
         return None
     return Statement(
@@ -189,7 +191,7 @@ def _stated(path: Path, manifest_json: str) -> Statement:
     manifests = read.get("manifests")
     manifests = manifests if isinstance(manifests, dict) else {}
     active = manifests.get(read.get("active_manifest", ""), {})
-    parts = told.assertion(active, manifest.PARTS_LABEL)
+    parts = told.assertion(active, manifest.PARTS_LABEL) if top_boxes(path) else {}  # we list those of MP4 and MOV
     problems = _problems(path, read, parts)
     results = read.get("validation_results")
     expired = isinstance(results, dict) and told.has_expired(results)
@@ -236,7 +238,7 @@ def _problems(path: Path, read: dict[str, Any], parts: dict[str, Any]) -> list[s
 def _tidy(path: Path) -> bool:
     """Whether what is not signed in the boxes of a statement is as it was written."""
     held = [read_content(path, box, box.size) for box in top_boxes(path) if box.uuid == C2PA_UUID]
-    return is_as_written(held[0]) and all(is_proof_as_written(each) for each in held[1:])
+    return bool(held) and is_as_written(held[0]) and all(is_proof_as_written(each) for each in held[1:])
 
 
 def _without_parts(active: dict[str, Any]) -> dict[str, Any]:
