@@ -465,7 +465,7 @@ STRANGE = {"packets": 10**12, "each": 10**12, "hashes": "!"}
 def test_our_words_in_statements_of_others(parts, bare, speech_wav, tmp_path):
     for source, kind in ((portrait_file, "image/jpeg"), (speech_wav, "audio/wav"), (bare, "video/mp4")):
         path = tmp_path / "x"
-        further = [("org.lipwright.parts", parts), ("org.lipwright.origin", {"mark_id": [1], "models": "no"})]
+        further = [("org.lipwright.parts", parts), ("org.lipwright.origin", {"mark_id": {"a": 1}, "models": "no"})]
         path.write_bytes(other_tool(source.read_bytes(), kind, tmp_path, further))
         found = read_statement(path)
         assert found.holds or kind == "video/mp4"
