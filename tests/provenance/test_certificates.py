@@ -80,6 +80,15 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path, monkeypatch):
         open_signer()
 
 
+def test_where_only_its_file_was_deleted_a_new_one_is_made(own):
+    first = open_signer()
+    certificates.own_certificate().unlink()
+    (certificates.own_certificate().parent / ".DS_Store").touch()  # the folder is not empty, so it stays
+    assert open_signer().key != first.key
+    assert files(own) == ["own/.DS_Store", "own/signing.pem"]
+    assert open_signer().key == open_signer().key
+
+
 def test_a_damaged_one_is_told(own):
     open_signer()
     (own / "own" / "signing.pem").write_bytes(b"-----BEGIN CERTIFICATE-----\nnonsense")

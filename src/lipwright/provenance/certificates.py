@@ -201,8 +201,10 @@ def _keep(pem: bytes, path: Path) -> None:
         handle = os.open(part / path.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as file:
             file.write(pem)
-        with suppress(OSError):  # another process was faster
+        with suppress(OSError):  # another process was faster, or only the file was deleted
             part.rename(folder)
+        if not path.exists():
+            (part / path.name).replace(path)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
