@@ -247,6 +247,7 @@ def test_a_broken_statement_names_what_was_changed(told):
     assert verdict.conclusion == "changed"
     assert "Frame 37 (1.48 s) was changed." in [finding.text for finding in verdict.layers[0].findings]
     assert codes(verdict)["mark"] == ["mark_missing"]
+    assert codes(told(STATEMENT, ""))["mark"] == ["mark_weak"]  # nobody can have removed it
 
 
 def test_a_mark_or_a_record_alone(told):

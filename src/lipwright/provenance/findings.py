@@ -54,6 +54,10 @@ SENTENCES = {
     "mark_agrees": "It is the mark that the statement names.",
     "mark_of_source": "It is the mark of the footage this was made from, which was made with Lipwright, too.",
     "mark_of_another": "The picture's mark belongs to another statement than the one in this file.",
+    "mark_weak": (
+        "The statement names a mark in the picture, which is too weak to be read: short films and small faces carry it "
+        "badly."
+    ),
     "mark_missing": "The statement names a mark in the picture; it was removed, or is too weak to be read.",
     "no_picture": "The file has no picture that could carry a mark.",
     # The records.

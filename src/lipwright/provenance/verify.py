@@ -191,8 +191,10 @@ class _Seen:
         if not self._looked:
             return _missing("mark", "no_picture", why)
         if not self.mark:
-            named = self.statement is not None and self.statement.mark_id is not None
-            return Layer("mark", "absent", (Finding("mark_missing" if named else "mark_absent"),))
+            said = self.statement
+            if said is None or said.mark_id is None:
+                return Layer("mark", "absent", (Finding("mark_absent"),))
+            return Layer("mark", "absent", (Finding("mark_weak" if said.holds else "mark_missing"),))
         findings = [Finding("mark_found", {"mark": self.mark})]
         if self.agree:
             return Layer("mark", "holds", (*findings, Finding("mark_agrees")))
