@@ -20,7 +20,7 @@ from lipwright.provenance.watermark.pattern import (
 WORK = 8  # samples along a cell while deciding how strong it becomes
 REACH = 1.5 * SIDE  # cells: no marked window is smaller. A fainter mark on more cells is read as well, and seen less
 # Amplitudes, of 255. Brightness follows the texture that hides it, the blue difference the colour of skin.
-TEXTURE, FAINT, STRONG = 1.6, 0.6, 5.0
+TEXTURE, FAINT, STRONG = 1.8, 0.6, 5.5
 EDGE = 2.0  # times as textured as the least around it, what is counted of a place at most
 BLUE, SKIN, BLUEST = 0.8, 0.04, 2.0
 DARK, LIGHT = 90.0, 230.0  # brightness below and above which blue is seen more easily
