@@ -8,10 +8,10 @@ import numpy as np
 from lipwright.provenance.watermark.code import encode
 from lipwright.provenance.watermark.pattern import (
     PLANES,
-    PLANES_TO_RGB,
     SIDE,
     cell_size,
     planes_of,
+    rgb_of,
     signs,
     wave,
     without_coarse,
@@ -100,7 +100,7 @@ class Watermark:
         planes = planes_of(small)
         wanted = self._signs.take(np.arange(corner[1], corner[1] + rows), 1, mode="wrap")
         wanted = wanted.take(np.arange(corner[0], corner[0] + columns), 2, mode="wrap")
-        waves = np.empty_like(planes)
+        waves = []
         for of in range(PLANES):
             fine = without_coarse(np.ascontiguousarray(planes[..., of]), of, WORK)
             repeated = np.tile(wave(of, WORK), (rows, columns))
@@ -108,9 +108,8 @@ class Watermark:
             limit = self._gain * (_brightness_limit(fine) if of == 0 else _blue_limit(small, planes))
             needed = np.clip(1 - YIELD * wanted[of] * there / limit, LEAST, MOST)
             height = limit * needed * wanted[of] * fade
-            waves[..., of] = repeated * cv2.resize(height, None, fx=WORK, fy=WORK, interpolation=cv2.INTER_NEAREST)
-        change = cv2.transform(waves, STEP * PLANES_TO_RGB) + np.float32(128.5)
-        return np.clip(change, 0, 255).astype(np.uint8)
+            waves.append(repeated * cv2.resize(height, None, fx=WORK, fy=WORK, interpolation=cv2.INTER_NEAREST))
+        return cv2.convertScaleAbs(rgb_of(*waves), alpha=STEP, beta=128)
 
 
 def _by_cell(samples: np.ndarray) -> np.ndarray:

@@ -21,8 +21,7 @@ CELLS = 30  # along the frame's shorter side
 LEAST = 15.0  # pixels of a cell, however small the frame: a finer one would not outlive encoding
 CYCLES = (1.3, 0.7)  # of the wave within a cell, by plane
 FINE = (0.55, 0.75)  # cells: what is coarser than this is the picture, not the mark
-_RGB_TO_PLANES = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5]], np.float32)
-PLANES_TO_RGB = np.array([[1, 0], [1, -0.344136], [1, 1.772]], np.float32)
+TO_BLUE, TO_GREEN = 1.772, -0.344136  # what a blue difference adds to the channels (ITU-R BT.601)
 
 
 def cell_size(width: int, height: int) -> float:
@@ -32,7 +31,14 @@ def cell_size(width: int, height: int) -> float:
 
 def planes_of(picture: np.ndarray) -> np.ndarray:
     """Brightness and blue difference. (H, W, 3) uint8 RGB to (H, W, 2) float32."""
-    return cv2.transform(picture.astype(np.float32), _RGB_TO_PLANES)
+    fine = picture.astype(np.float32)
+    bright = cv2.cvtColor(fine, cv2.COLOR_RGB2GRAY)
+    return cv2.merge([bright, (fine[..., 2] - bright) / TO_BLUE])
+
+
+def rgb_of(bright: np.ndarray, blue: np.ndarray) -> np.ndarray:
+    """What changes of brightness and blue difference are in RGB. Two (H, W) float32 to (H, W, 3) float32."""
+    return cv2.merge([bright, bright + TO_GREEN * blue, bright + TO_BLUE * blue])
 
 
 def without_coarse(plane: np.ndarray, of: int, cell: float) -> np.ndarray:
