@@ -3,8 +3,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
 
 from lipwright.example import portrait, speech
+from lipwright.service.app import create_app
 from lipwright.service.jobs import JobStore
 from lipwright.service.settings import Settings
 
@@ -14,6 +16,20 @@ NOBODY = "nobody"  # PostgreSQL refuses to run as root
 @pytest.fixture
 def settings(tmp_path):
     return Settings(data_dir=tmp_path / "data", devices=("cpu",), least_free_bytes=0).prepared()
+
+
+@pytest.fixture
+def app(tmp_path):
+    """The service with nobody working, which takes small files only."""
+    made = create_app(Settings(data_dir=tmp_path / "data", least_free_bytes=0, max_upload_bytes=3_000_000))
+    yield made
+    made.state.parts.sniffer.close()
+    made.state.parts.store.close()
+
+
+@pytest.fixture
+def client(app):
+    return TestClient(app, base_url="http://127.0.0.1:8383", client=("127.0.0.1", 5000))
 
 
 @pytest.fixture(scope="session")

@@ -26,20 +26,6 @@ FINE = (201, 400, 413, 415, 422)
 
 
 @pytest.fixture
-def app(tmp_path):
-    """The service with nobody working."""
-    made = create_app(Settings(data_dir=tmp_path / "data", least_free_bytes=0, max_upload_bytes=3_000_000))
-    yield made
-    made.state.parts.sniffer.close()
-    made.state.parts.store.close()
-
-
-@pytest.fixture
-def client(app):
-    return TestClient(app, base_url=BASE, client=LOCAL)
-
-
-@pytest.fixture
 def add_key(app):
     return KeyRing(app.state.parts.store.database.engine).add
 

@@ -8,9 +8,7 @@ from othertool import SIGNER, OtherTool
 from service_fuzz import png
 
 from lipwright.example import portrait, speech
-from lipwright.service.app import create_app
 from lipwright.service.keys import KeyRing
-from lipwright.service.settings import Settings
 
 BASE, LOCAL, REMOTE = "http://127.0.0.1:8383", ("127.0.0.1", 5000), ("203.0.113.9", 5000)
 
@@ -19,20 +17,6 @@ BASE, LOCAL, REMOTE = "http://127.0.0.1:8383", ("127.0.0.1", 5000), ("203.0.113.
 def signed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("signed")
     return OtherTool(folder).sign(portrait, folder / "signed.jpg")
-
-
-@pytest.fixture
-def app(tmp_path):
-    """The service with nobody working."""
-    made = create_app(Settings(data_dir=tmp_path / "data", least_free_bytes=0, max_upload_bytes=3_000_000))
-    yield made
-    made.state.parts.sniffer.close()
-    made.state.parts.store.close()
-
-
-@pytest.fixture
-def client(app):
-    return TestClient(app, base_url=BASE, client=LOCAL)
 
 
 def kept(app):
