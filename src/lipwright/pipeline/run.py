@@ -35,8 +35,8 @@ def dub(
         output: the file to write; it appears when complete.
         options: see `DubOptions`.
         progress: told `(stage, done, total)`, stages `analyse` and `render`.
-        watch: given every frame with its source and mask once it is written, without pictures and label, to look
-            at and not to change.
+        watch: given every frame with its source and mask once it is written, without pictures, label and mark, to
+            look at and not to change.
 
     Raises:
         InputError: the video, the sound or an option cannot be used.
