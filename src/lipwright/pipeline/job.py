@@ -148,6 +148,19 @@ class Job:
         """A picture of the drawn frame with the mark, itself where nothing was drawn. (H, W, 3) uint8 RGB."""
         return self._mark(picture, shot.patches) if self._mark is not None else picture
 
+    def pictures(self, outputs: range | None = None) -> Generator[tuple[Drawn, np.ndarray], None, None]:
+        """Output frames as they are written, drawn ahead of the consumer; asked for in pieces or whole, the same bytes.
+
+        Args:
+            outputs: which, in the order wanted; None: all of them, in order.
+
+        Yields:
+            The drawn frame, and its picture with everything laid over it, (H, W, 3) uint8 RGB.
+        """
+        with closing(prefetch(self.shots(outputs), AHEAD)) as shots:
+            for shot in shots:
+                yield shot, self.finished(shot)
+
     def shots(self, outputs: Iterable[int] | None = None) -> Generator[Drawn, None, None]:
         """Draw output frames.
 

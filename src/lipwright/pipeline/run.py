@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from lipwright.errors import OutputError
-from lipwright.media import Clip, ClipWriter, open_clip, prefetch
-from lipwright.pipeline.analysis import AHEAD
+from lipwright.media import Clip, ClipWriter, open_clip
 from lipwright.pipeline.config import DubOptions
 from lipwright.pipeline.job import Clock, Drawn, Job
 from lipwright.pipeline.marks import Marks, check_marks, notes_of
@@ -57,9 +56,9 @@ def dub(
             marks.settings["tuned"] = job.avatar.tuning is not None
             result = open_writer(output, clip, audio, options, marks)
             mask = open_writer(mask_name(output), clip, audio, options, marks) if options.mask_debug else None
-            with clock("render"), mask or nullcontext(), result, closing(prefetch(job.shots(), AHEAD)) as shots:
-                for shot in shots:
-                    result.write(job.finished(shot))
+            with clock("render"), mask or nullcontext(), result, closing(job.pictures()) as pictures:
+                for shot, picture in pictures:
+                    result.write(picture)
                     if mask is not None:
                         mask.write(job.marked(explained(shot, float(shot.output / facts.fps)), shot))
                     if watch is not None:
@@ -101,9 +100,9 @@ def dub_frames(
     with open_clip(video, options.fps) as clip, Marks(clip, Path(audio), options) as marks:
         job = Job(clip, Path(audio), options, progress, mark=marks.over)
         marks.settings["tuned"] = job.avatar.tuning is not None
-        with closing(job.shots()) as shots:
-            for shot in shots:
-                yield job.finished(shot)
+        with closing(job.pictures()) as pictures:
+            for _, picture in pictures:
+                yield picture
 
 
 def open_writer(
