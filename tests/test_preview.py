@@ -22,7 +22,9 @@ from lipwright.cli.main import app
 from lipwright.example import portrait as portrait_file
 from lipwright.example import speech as speech_file
 from lipwright.media import open_clip, read_sound
+from lipwright.media.colour import ColourTags
 from lipwright.media.encode import ClipWriter
+from lipwright.media.picture import Picture, Stored
 from lipwright.pipeline import analysis
 from lipwright.pipeline import estimate as estimate_module
 from lipwright.pipeline import job as job_module
@@ -337,7 +339,7 @@ def test_of_long_footage_a_part_is_looked_at(length, longer, six_seconds, folder
         return right((looked_at.append(frame) or frame for frame in frames), *args, **kwargs)
 
     def noted(self, picture):
-        written.append(picture)
+        written.append(Picture(Stored(picture, ColourTags.of(picture))).rgb)
         write(self, picture)
 
     monkeypatch.setattr(analysis, "analyse", counted)

@@ -116,7 +116,7 @@ def rgb_to_yuv_matrix(tags: ColourTags) -> np.ndarray:
 def planes_of(frame: av.VideoFrame) -> list[np.ndarray]:
     """The planes of a frame of 8 bits a sample, in its own memory. (h, w) uint8 each."""
     return [
-        np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
+        np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
         for plane in frame.planes
     ]
 

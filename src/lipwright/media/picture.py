@@ -10,6 +10,7 @@ import numpy as np
 from lipwright.media.colour import ColourTags, planes_of, rgb_to_yuv_matrix, wide_chroma, yuv_to_rgb_matrix
 
 OWN_FORMATS = ("yuv420p", "yuvj420p")
+OWN_CODECS = ("h264", "hevc")  # which say where a chroma sample stands, see `wide_chroma`
 
 
 class Stored:
@@ -21,7 +22,7 @@ class Stored:
     """
 
     def __init__(self, frame: av.VideoFrame, tags: ColourTags) -> None:
-        self._frame, self._tags = frame, tags
+        self._frame, self.tags = frame, tags
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -39,14 +40,14 @@ class Stored:
         x0, y0 = x - 2 * left, y - 2 * top
         wide = [wide_chroma(plane[top:bottom, left:right])[y0 : y0 + height, x0 : x0 + width] for plane in chroma]
         merged = cv2.merge([luma[y : y + height, x : x + width], *wide])
-        return cv2.transform(merged, yuv_to_rgb_matrix(self._tags))
+        return cv2.transform(merged, yuv_to_rgb_matrix(self.tags))
 
     def copied(self) -> av.VideoFrame:
         """A frame of the same numbers, the caller's own, without the decoder's notes on it."""
         copy = av.VideoFrame(self._frame.width, self._frame.height, "yuv420p")
         for there, here in zip(planes_of(copy), planes_of(self._frame), strict=True):
             there[:] = here
-        self._tags.put_on(copy)
+        self.tags.put_on(copy)
         return copy
 
 
@@ -123,7 +124,7 @@ class Picture:
         Returns:
             8-bit 4:2:0; None where the file's numbers are no such, or mean something else.
         """
-        if not isinstance(self._base, Stored) or self._base._tags != tags:  # noqa: SLF001 - one module
+        if not isinstance(self._base, Stored) or self._base.tags != tags:
             return None
         frame = self._base.copied()
         for one in self._laid:
@@ -143,7 +144,6 @@ class Picture:
         blue[at], red[at] = cv2.split(cv2.transform(small, turn[1:]))
 
 
-def as_picture(frame: av.VideoFrame, tags: ColourTags) -> Picture | None:
-    """A decoded frame whose RGB is made where it is wanted; None for formats that have to be converted whole."""
-    even = not (frame.width % 2 or frame.height % 2)
-    return Picture(Stored(frame, tags)) if even and frame.format.name in OWN_FORMATS else None
+def is_own(frame: av.VideoFrame) -> bool:
+    """Whether a decoded frame can be handed on as it is."""
+    return frame.format.name in OWN_FORMATS and not (frame.width % 2 or frame.height % 2)
