@@ -108,24 +108,20 @@ class ClipWriter:
             self._discard()
             raise
 
-    def write(self, picture: np.ndarray) -> None:
+    def write(self, picture: np.ndarray | av.VideoFrame) -> None:
         """Append one frame.
 
         Args:
-            picture: (height, width, 3) uint8 RGB; not kept and not changed.
+            picture: (height, width, 3) uint8 RGB, not kept and not changed; or a frame of `Picture.as_stored`.
 
         Raises:
             ShapeError: The picture has another shape or dtype.
             OutputError: The file cannot be written, for instance because the disk is full.
         """
-        width, height = self._size
-        if picture.shape != (height, width, 3) or picture.dtype != np.uint8:
-            got = f"{picture.shape} {picture.dtype}"
-            raise ShapeError("ClipWriter.write", expected=f"({height}, {width}, 3) uint8", got=got)
         if self._container is None:
             raise OutputError(f"{self.path} is not open; write frames inside the `with` block")
         with self._writing():
-            frame = self._to_yuv(self._padded(picture))
+            frame = self._as_yuv(picture)
             frame.pts = self.frames_written
             frame.time_base = 1 / self._fps
             self._container.mux(self._video.encode(frame))
@@ -190,6 +186,18 @@ class ClipWriter:
         if self._codec.tag is not None and self._format != "matroska":
             context.codec_tag = self._codec.tag
         return stream
+
+    def _as_yuv(self, picture: np.ndarray | av.VideoFrame) -> av.VideoFrame:
+        width, height = self._size
+        if isinstance(picture, av.VideoFrame):
+            if (picture.width, picture.height, picture.format.name) != (width, height, "yuv420p"):
+                got = f"{picture.width} x {picture.height} {picture.format.name}"
+                raise ShapeError("ClipWriter.write", expected=f"{width} x {height} yuv420p", got=got)
+            return picture
+        if picture.shape != (height, width, 3) or picture.dtype != np.uint8:
+            got = f"{picture.shape} {picture.dtype}"
+            raise ShapeError("ClipWriter.write", expected=f"({height}, {width}, 3) uint8", got=got)
+        return self._to_yuv(self._padded(picture))
 
     def _padded(self, picture: np.ndarray) -> np.ndarray:
         height, width = picture.shape[:2]

@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any, Self
 
+import av
 import numpy as np
 
 from lipwright import __version__
@@ -15,7 +16,6 @@ from lipwright.errors import OptionError
 from lipwright.media import Clip
 from lipwright.pipeline.config import DubOptions
 from lipwright.pipeline.engines import ENGINES
-from lipwright.pipeline.job import Mark
 from lipwright.pipeline.touch import Touch
 from lipwright.provenance.certificates import Signer, open_signer
 from lipwright.provenance.origin import MARK_BYTES, ModelUsed, Origin, Source, model_used, read_source
@@ -96,6 +96,16 @@ class Marks:
         """
         return self._watermark.over(frame, area_of(patches)) if self._options.marks else frame
 
+    def into(self, frame: av.VideoFrame, patches: Sequence[Patch]) -> None:
+        """Mark a frame of 8-bit 4:2:0 in place, around what was drawn; nothing where that is nothing or marks are off.
+
+        Args:
+            frame: with its colour tags.
+            patches: what was drawn in it.
+        """
+        if self._options.marks:
+            self._watermark.into(frame, area_of(patches))
+
     def tags(self) -> dict[str, str]:
         """Metadata of the result."""
         return tags(self.origin)
@@ -124,10 +134,19 @@ class Marks:
         return video, audio, tuple(model_used(name, models.sha256(name)) for name in names)
 
 
-def trial_mark(facts: ClipFacts) -> Mark:
-    """A mark that names nothing and takes as long as the real one."""
-    watermark = Watermark(bytes(MARK_BYTES), facts.width, facts.height)
-    return lambda frame, patches: watermark.over(frame, area_of(patches))
+class TrialMark:
+    """A mark that names nothing and takes as long as the real one; for frames of this size."""
+
+    def __init__(self, facts: ClipFacts) -> None:
+        self._watermark = Watermark(bytes(MARK_BYTES), facts.width, facts.height)
+
+    def over(self, frame: np.ndarray, patches: Sequence[Patch]) -> np.ndarray:
+        """See `Marks.over`."""
+        return self._watermark.over(frame, area_of(patches))
+
+    def into(self, frame: av.VideoFrame, patches: Sequence[Patch]) -> None:
+        """See `Marks.into`."""
+        self._watermark.into(frame, area_of(patches))
 
 
 def area_of(patches: Sequence[Patch]) -> Area | None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from lipwright.errors import OutputError
-from lipwright.media import Clip, ClipWriter, open_clip
+from lipwright.media import Clip, ClipWriter, open_clip, prefetch
+from lipwright.pipeline.analysis import AHEAD
 from lipwright.pipeline.config import DubOptions
 from lipwright.pipeline.job import Clock, Drawn, Job
 from lipwright.pipeline.marks import Marks, check_marks, notes_of
@@ -52,7 +53,7 @@ def dub(
         facts = clip.facts
         with Marks(clip, audio, options, output) as marks:
             open_writer(output, clip, audio, options)  # what it refuses is refused before the analysis
-            job = Job(clip, audio, options, progress, clock, marks.over)
+            job = Job(clip, audio, options, progress, clock, marks)
             marks.settings["tuned"] = job.avatar.tuning is not None
             result = open_writer(output, clip, audio, options, marks)
             mask = open_writer(mask_name(output), clip, audio, options, marks) if options.mask_debug else None
@@ -98,11 +99,11 @@ def dub_frames(
     """
     options = options or DubOptions()
     with open_clip(video, options.fps) as clip, Marks(clip, Path(audio), options) as marks:
-        job = Job(clip, Path(audio), options, progress, mark=marks.over)
+        job = Job(clip, Path(audio), options, progress, mark=marks)
         marks.settings["tuned"] = job.avatar.tuning is not None
-        with closing(job.pictures()) as pictures:
-            for _, picture in pictures:
-                yield picture
+        with closing(prefetch(job.shots(), AHEAD)) as shots:
+            for shot in shots:
+                yield job.finished(shot)
 
 
 def open_writer(
