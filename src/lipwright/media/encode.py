@@ -194,6 +194,7 @@ class ClipWriter:
             self._video = self._add_video(self._container)
             if self._sound is not None:
                 self._sound.join(self._container, self._sound_codec, self.form.options.sound_kbps)
+            self._container.start_encoding()  # what cannot be written is told now, not after the first segment
         self._to_yuv = FromRgb(self.form.colour)
 
     def _container_options(self) -> dict[str, str]:

@@ -26,6 +26,7 @@ from lipwright.pipeline.config import DubOptions
 from lipwright.pipeline.engines import ENGINES
 from lipwright.pipeline.job import Clock, Job, avatar_key, needed_models
 from lipwright.pipeline.marks import layers_of, notes_of, trial_mark
+from lipwright.pipeline.parts import cut
 from lipwright.pipeline.plan import FramePlan, plan_frames
 from lipwright.pipeline.run import check_output, open_writer
 from lipwright.runtime import Models
@@ -257,7 +258,7 @@ class _Trial:
     def size(self) -> int:
         """Bytes of the whole job's file."""
         frames, encode = len(self._plan), self._options.encode
-        keys = ceil(frames / KEY_EVERY[encode.codec])
+        keys = sum(ceil(len(part) / KEY_EVERY[encode.codec]) for part in cut(frames, self._clip.facts.fps))
         picture = keys * np.mean(self._keys) + (frames - keys) * np.mean(self._others or [0])
         with SoundReader(self._audio) as sound:
             per_second = encode.sound_kbps * 125 * sound.channels / 2
