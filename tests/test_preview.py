@@ -22,7 +22,9 @@ from lipwright.cli.main import app
 from lipwright.example import portrait as portrait_file
 from lipwright.example import speech as speech_file
 from lipwright.media import open_clip, read_sound
+from lipwright.media.colour import ColourTags
 from lipwright.media.encode import ClipWriter
+from lipwright.media.picture import Picture, Stored
 from lipwright.pipeline import analysis
 from lipwright.pipeline import estimate as estimate_module
 from lipwright.pipeline import job as job_module
@@ -337,7 +339,7 @@ def test_of_long_footage_a_part_is_looked_at(length, longer, six_seconds, folder
         return right((looked_at.append(frame) or frame for frame in frames), *args, **kwargs)
 
     def noted(self, picture):
-        written.append(picture)
+        written.append(Picture(Stored(picture, ColourTags.of(picture))).rgb)
         write(self, picture)
 
     monkeypatch.setattr(analysis, "analyse", counted)
@@ -352,7 +354,7 @@ def test_of_long_footage_a_part_is_looked_at(length, longer, six_seconds, folder
         wanted = [*sources[:32], *sources[59:91], *sources[118:150]]
         for seen, drawn, expected in zip(looked_at, written, clip.play(int(n) for n in wanted), strict=True):
             np.testing.assert_array_equal(seen, expected)
-            np.testing.assert_array_equal(drawn[:16], expected[:16])  # above the mask
+            np.testing.assert_array_equal(drawn[:14], expected[:14])  # above the mask
     dub(longer, six_seconds, folder / "a.mp4", options=options)
     assert plan.size == pytest.approx((folder / "a.mp4").stat().st_size, rel=0.33)
 

@@ -8,6 +8,7 @@ import pytest
 from lipwright.avatar.avatar import Avatar
 from lipwright.errors import BackendError, NoFaceError
 from lipwright.facespace import DRIVE
+from lipwright.media import Picture
 from lipwright.pipeline import staging
 from lipwright.pipeline.plan import FramePlan
 from lipwright.pipeline.staging import MouthStaging
@@ -92,10 +93,10 @@ def test_frames_without_a_face_are_not_drawn(avatar, portrait):
     person = person_of(avatar, FaceTrack(points, np.array([True, False])))
     plan = FramePlan(np.array([1, 0], np.int32), np.array([-1, 1], np.int32), np.ones(2, np.float32))
     stage = MouthStaging(person, MouthDrive(np.zeros((2, 68, 3), np.float32)), plan, "warp")
-    assert stage.draw(portrait, 0, under=False) is None
-    assert stage.draw(portrait, 1, under=False) is not None
-    assert stage.draw(portrait, 0, under=True) is None
-    assert stage.draw(portrait, 1, under=True) is None
+    assert stage.draw(Picture(portrait), 0, under=False) is None
+    assert stage.draw(Picture(portrait), 1, under=False) is not None
+    assert stage.draw(Picture(portrait), 0, under=True) is None
+    assert stage.draw(Picture(portrait), 1, under=True) is None
 
 
 def test_trust_relaxes_the_target_towards_the_frames_own_mouth(avatar):
@@ -124,8 +125,8 @@ def test_frames_that_are_not_trusted_are_not_drawn(avatar, portrait):
     person = replace(person_of(avatar, track), trust=np.array([1, 0], np.float32))
     plan = FramePlan(np.arange(2, dtype=np.int32), np.full(2, -1, np.int32), np.ones(2, np.float32))
     stage = MouthStaging(person, MouthDrive(np.zeros((2, 68, 3), np.float32)), plan, "warp")
-    assert stage.draw(portrait, 0, under=False) is not None
-    assert stage.draw(portrait, 1, under=False) is None
+    assert stage.draw(Picture(portrait), 0, under=False) is not None
+    assert stage.draw(Picture(portrait), 1, under=False) is None
 
 
 def test_hours_are_staged_in_windows(avatar, monkeypatch):
@@ -155,8 +156,8 @@ def test_the_same_output_is_drawn_the_same_in_any_order(avatar, portrait):
     still = np.zeros(5, np.int32)
     plan = FramePlan(still, still - 1, np.ones(5, np.float32))
     stages = [MouthStaging(avatar, drive, plan, "warp") for _ in range(2)]
-    forward = [stages[0].draw(portrait, n, under=False) for n in range(5)]
-    backward = [stages[1].draw(portrait, n, under=False) for n in range(4, -1, -1)][::-1]
+    forward = [stages[0].draw(Picture(portrait), n, under=False) for n in range(5)]
+    backward = [stages[1].draw(Picture(portrait), n, under=False) for n in range(4, -1, -1)][::-1]
     for a, b in zip(forward, backward, strict=True):
         np.testing.assert_array_equal(a.pixels, b.pixels)
         np.testing.assert_array_equal(a.mask, b.mask)

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from lipwright.media import Picture
 from lipwright.pipeline.touch import Touch
 from lipwright.render.base import Patch
 
@@ -55,9 +56,10 @@ def patch(frame):
 
 
 def test_untouched_nothing_is_copied(frame, patch):
+    picture = Picture(frame)
     touch = Touch(Person(), None, "before", None)
-    assert touch.before(frame, 0) is frame
-    after = touch.after(frame, 0, patch)
+    assert touch.before(picture, 0) is picture
+    after = touch.after(Picture(frame), 0, patch)
     assert after.pixels is patch.pixels
     assert after.mask is patch.mask
 
@@ -65,7 +67,7 @@ def test_untouched_nothing_is_copied(frame, patch):
 def test_before_the_renderer_sees_a_restored_face_and_the_frame_stays(frame, patch):
     kept, restorer = frame.copy(), Brighter()
     touch = Touch(Person(), restorer, "before", None)
-    seen = touch.before(frame, 0)
+    seen = touch.before(Picture(frame), 0).rgb
     np.testing.assert_array_equal(frame, kept)
     ((five, (x, y, width, height)),) = restorer.asked
     np.testing.assert_array_equal(five, ANCHORS)
@@ -75,18 +77,19 @@ def test_before_the_renderer_sees_a_restored_face_and_the_frame_stays(frame, pat
     changed = (seen != frame).any(2)
     changed[y : y + height, x : x + width] = False
     assert not changed.any()
-    assert touch.after(frame, 0, patch).pixels is patch.pixels
+    assert touch.after(Picture(frame), 0, patch).pixels is patch.pixels
 
 
 def test_a_frame_without_the_face_is_not_restored(frame):
-    assert Touch(Person(), Brighter(), "before", None).before(frame, 1) is frame
+    picture = Picture(frame)
+    assert Touch(Person(), Brighter(), "before", None).before(picture, 1) is picture
 
 
 def test_after_what_will_be_seen_is_restored(frame, patch):
-    restorer = Brighter()
+    restorer, picture = Brighter(), Picture(frame)
     touch = Touch(Person(), restorer, "after", None)
-    assert touch.before(frame, 0) is frame
-    after = touch.after(frame, 0, patch)
+    assert touch.before(picture, 0) is picture
+    after = touch.after(Picture(frame), 0, patch)
     assert restorer.asked[0][1] == (30, 45, 60, 60)
     assert (after.pixels[5:55, 5:55] == 87).all()
     np.testing.assert_array_equal(after.pixels[:5], frame[45:50, 30:90] + 10)
@@ -94,7 +97,7 @@ def test_after_what_will_be_seen_is_restored(frame, patch):
 
 
 def test_what_covers_the_face_is_spared_and_a_dropped_jaw_is_not(frame, patch):
-    after = Touch(Person(), None, "before", half).after(frame, 0, patch)
+    after = Touch(Person(), None, "before", half).after(Picture(frame), 0, patch)
     assert (after.mask <= patch.mask).all()
     row = 60 - patch.y  # through the face
     assert after.mask[row, 50 - patch.x] == 1

@@ -18,7 +18,7 @@ from lipwright.media.sound import SoundReader
 from lipwright.motion.base import MOTIONS, Motion
 from lipwright.pipeline.config import DubOptions
 from lipwright.pipeline.engines import ENGINES, Engine
-from lipwright.pipeline.marks import trial_mark
+from lipwright.pipeline.marks import TrialMark
 from lipwright.pipeline.plan import FramePlan, plan_frames
 from lipwright.pipeline.staging import Asked, Staging
 from lipwright.progress import Progress, silent
@@ -113,15 +113,20 @@ def _features(sound: Path, engine: Engine) -> Iterator[SpeechFeatures]:
 
 
 def _draw(clip: Clip, plan: FramePlan, staging: Staging, watch: Stopwatch) -> None:
-    mark = trial_mark(clip.facts)
-    for output, frame in enumerate(clip.play(plan.source.tolist())):
+    mark, colour = TrialMark(clip.facts), clip.colour.for_writing()
+    for output, picture in enumerate(clip.pictures(plan.source.tolist())):
         with watch("render"):
-            (patch,) = staging.draw_all([Asked(frame, output, under=False)])
-        if patch is not None:
-            with watch("compose"):
-                composed = paste(frame, patch.pixels, patch.mask, patch.x, patch.y)
-            with watch("mark"):
-                mark(composed, (patch,))
+            (patch,) = staging.draw_all([Asked(picture, output, under=False)])
+        if patch is None:
+            continue
+        with watch("compose"):
+            drawn = paste(picture, patch.pixels, patch.mask, patch.x, patch.y)
+            frame = drawn.as_stored(colour)
+        with watch("mark"):
+            if frame is None:
+                mark.over(drawn.rgb, (patch,))
+            else:
+                mark.into(frame, (patch,))
 
 
 def _encode(clip: Clip, output: Path, sound: Path, watch: Stopwatch) -> None:

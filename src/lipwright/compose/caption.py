@@ -13,7 +13,7 @@ from statistics import median
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from lipwright.compose.blend import paste
+from lipwright.compose.blend import Frame, paste
 from lipwright.compose.overlays import place
 from lipwright.compose.typeface import Typeface
 from lipwright.compose.wording import SENTENCES, known_language, system_language
@@ -99,8 +99,8 @@ class Caption:
         self._pixels, self._alpha = _plated(block)
         self._at = place(corner, block.shape[1], block.shape[0], (width, height), (margin, margin))
 
-    def over(self, frame: np.ndarray) -> np.ndarray:
-        """The frame with the label. (H, W, 3) uint8 RGB, not written to."""
+    def over(self, frame: Frame) -> Frame:
+        """The frame with the label. (H, W, 3) uint8 RGB or a picture, not written to."""
         return paste(frame, self._pixels, self._alpha, *self._at)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lipwright.compose.blend import paste
+from lipwright.compose.blend import Frame, paste
 from lipwright.errors import OptionError
 from lipwright.media.photo import read_picture
 
@@ -55,8 +55,8 @@ class Overlays:
     def __init__(self, overlays: Iterable[Overlay], width: int, height: int) -> None:
         self._placed = [_placed(overlay, width, height) for overlay in overlays]
 
-    def over(self, frame: np.ndarray) -> np.ndarray:
-        """The frame with the pictures; itself where there are none. (H, W, 3) uint8 RGB, not written to."""
+    def over(self, frame: Frame) -> Frame:
+        """The frame with the pictures, itself where there are none. (H, W, 3) uint8 RGB or a picture."""
         for pixels, alpha, x, y in self._placed:
             frame = paste(frame, pixels, alpha, x, y)
         return frame

@@ -5,6 +5,7 @@ BT.2020.
 """
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import av
@@ -66,6 +67,13 @@ class ColourTags:
         """Whether the light is coded for high dynamic range (PQ or HLG)."""
         return self.transfer in (_PQ, _HLG)
 
+    def put_on(self, frame: av.VideoFrame) -> None:
+        """Say it on a frame."""
+        frame.colorspace = self.matrix
+        frame.color_range = _FULL if self.full_range else _LIMITED
+        frame.color_primaries = self.primaries
+        frame.color_trc = self.transfer
+
     def for_writing(self) -> "ColourTags":
         """The same colours with a matrix that every player reads."""
         if self.matrix == 10:  # constant luminance: written in the ordinary BT.2020 form
@@ -75,6 +83,7 @@ class ColourTags:
         return self
 
 
+@cache
 def yuv_to_rgb_matrix(tags: ColourTags) -> np.ndarray:
     """The affine map from 8-bit YUV to 8-bit RGB.
 
@@ -94,6 +103,41 @@ def yuv_to_rgb_matrix(tags: ColourTags) -> np.ndarray:
     )
     shift = -turn @ np.array([black, 128, 128])
     return np.hstack([turn, shift[:, None]]).astype(np.float32)
+
+
+@cache
+def rgb_to_yuv_matrix(tags: ColourTags) -> np.ndarray:
+    """The affine map from 8-bit RGB to 8-bit YUV: the inverse of `yuv_to_rgb_matrix`. (3, 4) float32."""
+    there = yuv_to_rgb_matrix(tags).astype(np.float64)
+    back = np.linalg.inv(there[:, :3])
+    return np.hstack([back, -back @ there[:, 3:]]).astype(np.float32)
+
+
+def planes_of(frame: av.VideoFrame) -> list[np.ndarray]:
+    """The planes of a frame of 8 bits a sample, in its own memory. (h, w) uint8 each."""
+    return [
+        np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
+        for plane in frame.planes
+    ]
+
+
+def wide_chroma(plane: np.ndarray) -> np.ndarray:
+    """A plane of 4:2:0 at full size, bilinear and rounded once. (h, w) to (2 h, 2 w) uint8.
+
+    A sample stands above the even columns and between two rows, as H.264 and HEVC have it by default and FFmpeg takes
+    it: the numbers are those of FFmpeg's own scaler.
+    """
+    height, width = plane.shape
+    around = cv2.copyMakeBorder(plane, 1, 1, 0, 1, cv2.BORDER_REPLICATE).astype(np.uint16)
+    across = np.empty((height + 2, 2 * width), np.uint16)  # twice the numbers
+    np.left_shift(around[:, :-1], 1, out=across[:, ::2])
+    np.add(around[:, :-1], around[:, 1:], out=across[:, 1::2])
+    near = across[1:-1] * 3 + 4
+    wide = np.empty((2 * height, 2 * width), np.uint16)
+    np.add(near, across[:-2], out=wide[::2])
+    np.add(near, across[2:], out=wide[1::2])
+    wide >>= 3
+    return wide.astype(np.uint8)
 
 
 class ToRgb:
@@ -128,11 +172,7 @@ class ToRgb:
             flat = self._scaler.reformat(frame, width, height, "rgb24", interpolation=kernel)
             return np.ascontiguousarray(flat.to_ndarray())
         wide = self._scaler.reformat(frame, width, height, "yuv444p", interpolation=kernel, **self._same)
-        planes = [
-            np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, :width]
-            for plane in wide.planes
-        ]
-        return cv2.transform(cv2.merge(planes), self._matrix)
+        return cv2.transform(cv2.merge(planes_of(wide)), self._matrix)
 
 
 class FromRgb:
@@ -155,10 +195,7 @@ class FromRgb:
         """One picture, (H, W, 3) uint8 RGB with contiguous rows, as a YUV frame."""
         flat = av.VideoFrame.from_numpy_buffer(picture, format="rgb24")
         frame = self._scaler.reformat(flat, **self._how)
-        frame.colorspace = self._tags.matrix
-        frame.color_range = _FULL if self._tags.full_range else _LIMITED
-        frame.color_primaries = self._tags.primaries
-        frame.color_trc = self._tags.transfer
+        self._tags.put_on(frame)
         return frame
 
 

@@ -11,8 +11,9 @@ from lipwright.errors import MediaError, OptionError
 from lipwright.media import rates
 from lipwright.media.colour import ColourTags, ToRgb
 from lipwright.media.photo import is_photo, read_photo
+from lipwright.media.picture import OWN_CODECS, Picture, Stored, is_own
 from lipwright.media.player import Player
-from lipwright.media.probe import Reel, scan
+from lipwright.media.probe import Reel, Upright, scan
 from lipwright.structures import ClipFacts
 
 
@@ -29,7 +30,7 @@ class Clip:
         self,
         facts: ClipFacts,
         colour: ColourTags,
-        play: Callable[[Iterable[int]], Iterator[np.ndarray]],
+        play: Callable[[Iterable[int]], Iterator[Picture]],
         notes: tuple[str, ...] = (),
     ) -> None:
         self.facts = facts
@@ -61,6 +62,18 @@ class Clip:
 
         Yields:
             (H, W, 3) uint8 RGB, upright, C-contiguous; the same bits for the same index every time.
+
+        Raises:
+            IndexError: An index is outside the clip.
+            MediaError: The file can no longer be read.
+        """
+        return (picture.rgb for picture in self.pictures(order))
+
+    def pictures(self, order: Iterable[int]) -> Iterator[Picture]:
+        """As `play`, but nothing is converted to RGB that nobody asks for.
+
+        Args:
+            order: Indices in 0..facts.frames - 1, taken one at a time.
 
         Raises:
             IndexError: An index is outside the clip.
@@ -131,11 +144,14 @@ def _video_clip(path: Path, fps: Fraction | None) -> Clip:
     return Clip(facts, reel.colour, lambda order: _pictures(reel, slots, order), reel.notes)
 
 
-def _pictures(reel: Reel, slots: np.ndarray, order: Iterable[int]) -> Iterator[np.ndarray]:
+def _pictures(reel: Reel, slots: np.ndarray, order: Iterable[int]) -> Iterator[Picture]:
     to_rgb = ToRgb(reel.colour, reel.width, reel.height)
+    plain = reel.upright == Upright() and not reel.interlaced and reel.codec in OWN_CODECS
     with Player(reel) as player:
         for index in order:
-            yield reel.upright(to_rgb(player.frame(int(slots[index]))))
+            frame = player.frame(int(slots[index]))
+            kept = plain and (frame.width, frame.height) == (reel.width, reel.height) and is_own(frame)
+            yield Picture(Stored(frame, reel.colour) if kept else reel.upright(to_rgb(frame)))
 
 
 def _photo_clip(path: Path, fps: Fraction | None) -> Clip:
@@ -150,4 +166,4 @@ def _photo_clip(path: Path, fps: Fraction | None) -> Clip:
         has_sound=False,
         is_photo=True,
     )
-    return Clip(facts, ColourTags.standard(height), lambda order: (picture.copy() for _ in order))
+    return Clip(facts, ColourTags.standard(height), lambda order: (Picture(picture.copy()) for _ in order))

@@ -17,10 +17,10 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from lipwright.errors import MediaError, OptionError, OutputError
-from lipwright.media.colour import ColourTags, FromRgb
+from lipwright.media.colour import ColourTags
 from lipwright.media.options import CODECS, CONTAINERS, EncodeOptions
 from lipwright.media.partial import partial_name, remove_abandoned
-from lipwright.media.segment import PictureFormat, Segment
+from lipwright.media.segment import PictureFormat, Segment, ToYuv
 from lipwright.media.sound import SoundReader
 
 __all__ = ["ClipWriter", "EncodeOptions"]
@@ -114,20 +114,19 @@ class ClipWriter:
             self._discard()
             raise
 
-    def write(self, picture: np.ndarray) -> None:
+    def write(self, picture: np.ndarray | av.VideoFrame) -> None:
         """Append one frame.
 
         Args:
-            picture: (height, width, 3) uint8 RGB; not kept and not changed.
+            picture: (height, width, 3) uint8 RGB, not kept and not changed; or a frame of `Picture.as_stored`.
 
         Raises:
             ShapeError: The picture has another shape or dtype.
             OutputError: The file cannot be written, for instance because the disk is full.
         """
-        self.form.check(picture, "ClipWriter.write")
         container = self._opened()
         with self._writing():
-            frame = self._to_yuv(self.form.padded(picture))
+            frame = self._to_yuv(picture, "ClipWriter.write")
             frame.pts = self.frames_written
             frame.time_base = 1 / self.form.fps
             container.mux(self._video.encode(frame))
@@ -195,7 +194,7 @@ class ClipWriter:
             if self._sound is not None:
                 self._sound.join(self._container, self._sound_codec, self.form.options.sound_kbps)
             self._container.start_encoding()  # what cannot be written is told now, not after the first segment
-        self._to_yuv = FromRgb(self.form.colour)
+        self._to_yuv = ToYuv(self.form)
 
     def _container_options(self) -> dict[str, str]:
         if self._format not in ("mp4", "mov"):

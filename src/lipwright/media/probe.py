@@ -88,6 +88,7 @@ class Reel:
         height: As `width`.
         upright: How to turn the picture.
         interlaced: Frames hold two fields.
+        codec: FFmpeg's name of what the pictures are coded with.
         colour: What the YUV numbers mean.
         has_sound: The file has a sound track.
         notes: What the user should know of how the file was taken, one sentence each.
@@ -109,6 +110,7 @@ class Reel:
     height: int
     upright: Upright
     interlaced: bool
+    codec: str
     colour: ColourTags
     has_sound: bool
     notes: tuple[str, ...]
@@ -309,6 +311,7 @@ def _reel(path: Path, container: InputContainer, stream: VideoStream, walk: _Wal
         height=height,
         upright=Upright.of(frame),
         interlaced=frame.interlaced_frame or stream.codec_context.field_order in _INTERLACED_ORDERS,
+        codec=stream.codec_context.name,
         colour=colour,
         has_sound=bool(container.streams.audio),
         notes=(),

@@ -15,13 +15,13 @@ from lipwright.avatar.landmarks import LandmarkAvatar, analyse_landmarks
 from lipwright.face.base import open_tracker
 from lipwright.face.chain import Chain, chain_models
 from lipwright.facespace import STABLE
-from lipwright.media import Clip, prefetch
+from lipwright.media import Clip, Picture, prefetch
 from lipwright.progress import Progress, silent
 from lipwright.runtime import Models
 
 AHEAD = 4  # frames in flight between two stages
 
-Play = Callable[[Iterable[int]], Iterator[np.ndarray]]
+Play = Callable[[Iterable[int]], Iterator[Picture]]
 
 
 class Analysis(Protocol):
@@ -68,7 +68,7 @@ class MeshAnalysis:
     def bring_alive(self, photo: Clip, avatar: Avatar, needed: int) -> tuple[Play, Avatar, int]:
         """See `Analysis.bring_alive`."""
         alive = AliveFootage(next(photo.frames()), avatar, photo.facts.fps, needed)
-        return alive.play, alive.avatar, alive.frames
+        return lambda order: map(Picture, alive.play(order)), alive.avatar, alive.frames
 
 
 class LandmarkAnalysis:

@@ -19,13 +19,13 @@ import numpy as np
 
 from lipwright.avatar.store import AvatarStore
 from lipwright.errors import NoFaceError
-from lipwright.media import Clip, EncodeOptions, open_clip, prefetch
+from lipwright.media import Clip, EncodeOptions, Picture, open_clip, prefetch
 from lipwright.media.sound import SoundReader
 from lipwright.pipeline.analysis import AHEAD
 from lipwright.pipeline.config import DubOptions
 from lipwright.pipeline.engines import ENGINES
-from lipwright.pipeline.job import Clock, Job, avatar_key, needed_models
-from lipwright.pipeline.marks import layers_of, notes_of, trial_mark
+from lipwright.pipeline.job import Clock, Job, Written, avatar_key, needed_models
+from lipwright.pipeline.marks import TrialMark, layers_of, notes_of
 from lipwright.pipeline.parts import cut
 from lipwright.pipeline.plan import FramePlan, plan_frames
 from lipwright.pipeline.run import check_output, open_writer
@@ -200,7 +200,7 @@ class _Trial:
         if not self._whole:  # footage that consists of the tried frames alone, shown once
             clip, options = _excerpt(clip, self._sources), replace(options, length="bounce")
         try:
-            mark = trial_mark(clip.facts) if options.marks else None
+            mark = TrialMark(clip.facts) if options.marks else None
             self._job = Job(clip, self._audio, options, self._tick, self._clock, mark)
         except NoFaceError:
             if self._whole:
@@ -216,13 +216,13 @@ class _Trial:
         del stage, done, total
         self._ticks.append(time.perf_counter())
 
-    def _drawn(self, group: np.ndarray, begin: int) -> Generator[np.ndarray, None, None]:
+    def _drawn(self, group: np.ndarray, begin: int) -> Generator[Written, None, None]:
         outputs = group if self._whole else range(begin, begin + len(group))
-        with closing(self._job.shots(outputs)) as shots:
-            for shot in shots:
-                yield self._job.finished(shot)
+        with closing(self._job.pictures(outputs)) as pictures:
+            for _, picture in pictures:
+                yield picture
 
-    def _as_they_are(self, group: np.ndarray, begin: int) -> Generator[np.ndarray, None, None]:
+    def _as_they_are(self, group: np.ndarray, begin: int) -> Generator[Written, None, None]:
         del begin
         yield from self._clip.play(self._plan.source[group].tolist())
 
@@ -237,7 +237,7 @@ class _Trial:
             self._keys.append(first)
             self._others += others
 
-    def _encode(self, path: Path, frames: Generator[np.ndarray, None, None]) -> None:
+    def _encode(self, path: Path, frames: Generator[Written, None, None]) -> None:
         began, some = None, _for_a_while(frames, LONGEST_TRIAL / len(self._groups))
         with closing(frames), closing(prefetch(some, AHEAD)) as ready:
             with open_writer(path, self._clip, None, self._options) as sink:
@@ -273,7 +273,7 @@ def _groups(frames: int) -> list[np.ndarray]:
     return [np.arange(start, start + GROUP_FRAMES) for start in starts]
 
 
-def _for_a_while(frames: Iterator[np.ndarray], seconds: float) -> Iterator[np.ndarray]:
+def _for_a_while(frames: Iterator[Written], seconds: float) -> Iterator[Written]:
     """Frames until the time is up, from the first on; ended here, so that all that is drawn is encoded and counted."""
     end = None
     for frame in frames:
@@ -300,8 +300,8 @@ def _remaining(ticks: np.ndarray, sources: np.ndarray, frames: int) -> float:
 def _excerpt(clip: Clip, sources: np.ndarray) -> Clip:
     """Some frames of a clip as a clip."""
 
-    def play(order: Iterable[int]) -> Iterator[np.ndarray]:
-        return clip.play(int(sources[index]) for index in order)
+    def play(order: Iterable[int]) -> Iterator[Picture]:
+        return clip.pictures(int(sources[index]) for index in order)
 
     return Clip(replace(clip.facts, frames=len(sources)), clip.colour, play, clip.notes)
 

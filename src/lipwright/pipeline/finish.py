@@ -2,8 +2,7 @@
 
 import math
 
-import numpy as np
-
+from lipwright.compose.blend import Frame
 from lipwright.compose.caption import START_S, Caption
 from lipwright.compose.overlays import Overlays
 from lipwright.pipeline.config import DubOptions
@@ -36,11 +35,11 @@ class Finish:
                 font=options.label_font,
             )
 
-    def over(self, frame: np.ndarray, output: int) -> np.ndarray:
+    def over(self, frame: Frame, output: int) -> Frame:
         """A drawn frame with all of it, itself where there is nothing.
 
         Args:
-            frame: (H, W, 3) uint8 RGB, not written to.
+            frame: (H, W, 3) uint8 RGB or a picture, not written to.
             output: its number in the result.
         """
         frame = self._overlays.over(frame)

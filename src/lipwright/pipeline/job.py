@@ -1,18 +1,20 @@
 """One clip and one sound on their way through the stages, up to the frames that an encoder is given."""
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import Protocol
 
+import av
 import numpy as np
 
 from lipwright import registry
 from lipwright.avatar.store import AnyAvatar, AvatarStore
 from lipwright.compose.blend import dissolve, paste
-from lipwright.media import Clip, prefetch
+from lipwright.media import Clip, Picture, prefetch
 from lipwright.pipeline.analysis import AHEAD, Analysis
 from lipwright.pipeline.config import DubOptions
 from lipwright.pipeline.engines import ENGINES
@@ -25,8 +27,20 @@ from lipwright.progress import Progress, silent
 from lipwright.render.base import Patch
 from lipwright.runtime import Models
 
-Mark = Callable[[np.ndarray, Sequence[Patch]], np.ndarray]
-"""Puts the mark into a frame, around what was drawn in it."""
+Written = np.ndarray | av.VideoFrame
+"""What `ClipWriter.write` takes."""
+
+
+class Mark(Protocol):
+    """Puts the mark into a frame, around what was drawn in it."""
+
+    def over(self, frame: np.ndarray, patches: Sequence[Patch]) -> np.ndarray:
+        """A marked copy. (H, W, 3) uint8 RGB; itself where nothing was drawn."""
+        ...
+
+    def into(self, frame: av.VideoFrame, patches: Sequence[Patch]) -> None:
+        """Mark a frame of 8-bit 4:2:0 in place."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +49,31 @@ class Drawn:
 
     Args:
         output: number of the output frame.
-        source: (H, W, 3) uint8 RGB, the planned source frame; a cross-dissolve is itself the planned frame.
-        frame: (H, W, 3) uint8 RGB, what an encoder is given, but for pictures, label and mark.
+        planned: the planned source frame; a cross-dissolve is itself the planned frame.
+        drawn: what an encoder is given, but for pictures, label and mark.
         patches: what was drawn, none where the source frame shows no face, two in a cross-dissolve.
         aims: what each of the patches was drawn by.
     """
 
     output: int
-    source: np.ndarray
-    frame: np.ndarray
+    planned: Picture
+    drawn: Picture
     patches: tuple[Patch, ...]
     aims: tuple[Aim, ...] = ()
 
+    @property
+    def source(self) -> np.ndarray:
+        """`planned` as (H, W, 3) uint8 RGB."""
+        return self.planned.rgb
+
+    @property
+    def frame(self) -> np.ndarray:
+        """`drawn` as (H, W, 3) uint8 RGB."""
+        return self.drawn.rgb
+
     def mask(self) -> np.ndarray:
         """Where the frame may differ from its source: (H, W) float32 in 0..1, 0 = equal bit for bit."""
-        mask = np.zeros(self.frame.shape[:2], np.float32)
+        mask = np.zeros(self.drawn.shape[:2], np.float32)
         for patch in self.patches:
             height, width = patch.mask.shape
             area = mask[patch.y : patch.y + height, patch.x : patch.x + width]
@@ -107,7 +131,8 @@ class Job:
     ) -> None:
         clock = clock or Clock()
         engine = ENGINES[options.engine]
-        self._play = clip.play
+        self._play = clip.pictures
+        self._colour = clip.colour.for_writing()
         self.notes: list[str] = []
         self._finish = Finish(options, clip.facts)
         self._mark = mark
@@ -142,24 +167,32 @@ class Job:
 
     def finished(self, shot: Drawn) -> np.ndarray:
         """The drawn frame as it is written: with pictures, label and mark. (H, W, 3) uint8 RGB."""
-        return self.marked(self._finish.over(shot.frame, shot.output), shot)
+        return self.marked(self._finish.over(shot.drawn, shot.output).rgb, shot)
 
     def marked(self, picture: np.ndarray, shot: Drawn) -> np.ndarray:
         """A picture of the drawn frame with the mark, itself where nothing was drawn. (H, W, 3) uint8 RGB."""
-        return self._mark(picture, shot.patches) if self._mark is not None else picture
+        return self._mark.over(picture, shot.patches) if self._mark is not None else picture
 
-    def pictures(self, outputs: range | None = None) -> Generator[tuple[Drawn, np.ndarray], None, None]:
+    def pictures(self, outputs: Iterable[int] | None = None) -> Generator[tuple[Drawn, Written], None, None]:
         """Output frames as they are written, drawn ahead of the consumer; asked for in pieces or whole, the same bytes.
 
         Args:
             outputs: which, in the order wanted; None: all of them, in order.
 
         Yields:
-            The drawn frame, and its picture with everything laid over it, (H, W, 3) uint8 RGB.
+            The drawn frame, and what `ClipWriter.write` is to be given: everything laid over it, with the file's own
+            numbers where nothing is; `finished` where the file keeps no such numbers.
         """
-        with closing(prefetch(self.shots(outputs), AHEAD)) as shots:
+        with closing(prefetch(self._written(outputs), AHEAD)) as written:
+            yield from written
+
+    def _written(self, outputs: Iterable[int] | None) -> Generator[tuple[Drawn, Written], None, None]:
+        with closing(self.shots(outputs)) as shots:
             for shot in shots:
-                yield shot, self.finished(shot)
+                frame = self._finish.over(shot.drawn, shot.output).as_stored(self._colour)
+                if frame is not None and self._mark is not None:
+                    self._mark.into(frame, shot.patches)
+                yield shot, self.finished(shot) if frame is None else frame
 
     def shots(self, outputs: Iterable[int] | None = None) -> Generator[Drawn, None, None]:
         """Draw output frames.
@@ -177,7 +210,7 @@ class Job:
             while group := list(islice(whole, self._staging.batch)):
                 yield from self._group(group, fading)
 
-    def _group(self, group: list[tuple[int, np.ndarray]], fading: Iterator[np.ndarray]) -> Iterator[Drawn]:
+    def _group(self, group: list[tuple[int, Picture]], fading: Iterator[Picture]) -> Iterator[Drawn]:
         """Some output frames and their sources; those in a cross-dissolve take the frame beneath from `fading`."""
         asked = [Asked(source, output, under=False) for output, source in group]
         below = [Asked(next(fading), one.output, under=True) for one in asked if self.plan.under[one.output] >= 0]
@@ -205,8 +238,8 @@ def _mixed(under: Drawn, over: Drawn, weight: float) -> Drawn:
     """Both rounds of a loop, drawn with the same mouth, in the middle of their cross-dissolve."""
     return Drawn(
         over.output,
-        dissolve(under.source, over.source, weight),
-        dissolve(under.frame, over.frame, weight),
+        Picture(dissolve(under.source, over.source, weight)),
+        Picture(dissolve(under.frame, over.frame, weight)),
         under.patches + over.patches,
         under.aims + over.aims,
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any, Self
 
+import av
 import numpy as np
 
 from lipwright import __version__
@@ -16,7 +17,6 @@ from lipwright.errors import OptionError
 from lipwright.media import Clip
 from lipwright.pipeline.config import DubOptions
 from lipwright.pipeline.engines import ENGINES
-from lipwright.pipeline.job import Mark
 from lipwright.pipeline.touch import Touch
 from lipwright.provenance.certificates import Signer, open_signer
 from lipwright.provenance.origin import MARK_BYTES, ModelUsed, Origin, Source, model_used, read_source
@@ -101,7 +101,17 @@ class Marks:
             frame: (H, W, 3) uint8 RGB, not written to.
             patches: what was drawn in it.
         """
-        return self._mark(frame, patches) if self._options.marks else frame
+        return self._mark.over(frame, patches) if self._options.marks else frame
+
+    def into(self, frame: av.VideoFrame, patches: Sequence[Patch]) -> None:
+        """Mark a frame of 8-bit 4:2:0 in place, around what was drawn; nothing where that is nothing or marks are off.
+
+        Args:
+            frame: with its colour tags.
+            patches: what was drawn in it.
+        """
+        if self._options.marks:
+            self._mark.into(frame, patches)
 
     def tags(self) -> dict[str, str]:
         """Metadata of the result."""
@@ -119,8 +129,8 @@ class Marks:
             sign(path, self.origin, self.signer, video=self._clip.facts.path, audio=self._audio)
 
     @cached_property
-    def _mark(self) -> Mark:
-        return mark_of(self.origin.mark_id(), self._clip.facts)
+    def _mark(self) -> "GivenMark":
+        return GivenMark(self.origin.mark_id(), self._clip.facts)
 
     def _read(self) -> Future[tuple[Source, Source, tuple[ModelUsed, ...]]]:
         self._reading = self._reading or self._beside.submit(self._inputs)
@@ -135,15 +145,26 @@ class Marks:
         return video, audio, tuple(model_used(name, models.sha256(name)) for name in names)
 
 
-def trial_mark(facts: ClipFacts) -> Mark:
+class GivenMark:
+    """A mark whose identifier is known, for the frames of this footage."""
+
+    def __init__(self, mark_id: bytes, facts: ClipFacts) -> None:
+        self._watermark = Watermark(mark_id, facts.width, facts.height)
+
+    def over(self, frame: np.ndarray, patches: Sequence[Patch]) -> np.ndarray:
+        """See `Marks.over`."""
+        return self._watermark.over(frame, area_of(patches))
+
+    def into(self, frame: av.VideoFrame, patches: Sequence[Patch]) -> None:
+        """See `Marks.into`."""
+        self._watermark.into(frame, area_of(patches))
+
+
+class TrialMark(GivenMark):
     """A mark that names nothing and takes as long as the real one."""
-    return mark_of(bytes(MARK_BYTES), facts)
 
-
-def mark_of(mark_id: bytes, facts: ClipFacts) -> Mark:
-    """The mark of this identifier, for the frames of this footage."""
-    watermark = Watermark(mark_id, facts.width, facts.height)
-    return lambda frame, patches: watermark.over(frame, area_of(patches))
+    def __init__(self, facts: ClipFacts) -> None:
+        super().__init__(bytes(MARK_BYTES), facts)
 
 
 def area_of(patches: Sequence[Patch]) -> Area | None:

@@ -10,7 +10,8 @@ import numpy as np
 
 from lipwright.avatar.folder import default_cache
 from lipwright.errors import OptionError, OutputError
-from lipwright.media import Clip, ClipWriter, open_clip
+from lipwright.media import Clip, ClipWriter, open_clip, prefetch
+from lipwright.pipeline.analysis import AHEAD
 from lipwright.pipeline.config import DubOptions
 from lipwright.pipeline.executor import Executor, Here, Work
 from lipwright.pipeline.identity import job_key
@@ -119,9 +120,9 @@ def dub_frames(
     options = options or DubOptions()
     with open_clip(video, options.fps) as clip, Marks(clip, Path(audio), options) as marks:
         job = open_job(clip, Path(audio), options, marks, progress=progress)
-        with closing(job.pictures()) as pictures:
-            for _, picture in pictures:
-                yield picture
+        with closing(prefetch(job.shots(), AHEAD)) as shots:
+            for shot in shots:
+                yield job.finished(shot)
 
 
 def open_job(
@@ -134,7 +135,7 @@ def open_job(
     clock: Clock | None = None,
 ) -> Job:
     """A job that puts in these marks, which know by what it is drawn."""
-    job = Job(clip, audio, options, progress, clock, marks.over)
+    job = Job(clip, audio, options, progress, clock, marks)
     marks.know(job.avatar.tuning)
     return job
 

@@ -4,7 +4,7 @@ After it, drawing a frame is a pure function of the frame and its entry here, in
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from lipwright.avatar.avatar import Avatar
 from lipwright.errors import BackendError, NoFaceError
 from lipwright.facespace import DRIVE, EYE_CORNERS, INNER_RING, OUTER_RING, opening
+from lipwright.media import Picture
 from lipwright.motion.base import Drive
 from lipwright.pipeline.plan import FramePlan
 from lipwright.render.bank import Wanted, choose_views, ring_shape
@@ -20,6 +21,7 @@ from lipwright.runtime import Models
 
 AT_ONCE, AHEAD = 5_000, 500  # frames whose looks into the mouth are chosen together, and looked ahead at meanwhile
 BATCH = 250  # frames whose targets are made together
+SEEN = 0.4  # of the face's size, around it: beyond that no renderer looks
 LEAST_TRUST = 0.05  # in a frame that is given another mouth
 MADE_HERE = RenderSpec(drive="mouth", crop="mesh")
 
@@ -52,12 +54,12 @@ class Asked:
     """A frame whose mouth is to be drawn.
 
     Args:
-        frame: (H, W, 3) uint8 RGB, the planned source frame.
+        frame: the planned source frame.
         output: number of the output frame.
         under: whether `frame` is the one that dissolves away.
     """
 
-    frame: np.ndarray
+    frame: Picture
     output: int
     under: bool
 
@@ -160,13 +162,17 @@ class MouthStaging:
         """See `Staging.draw_all`."""
         return [self.draw(one.frame, one.output, under=one.under) for one in asked]
 
-    def draw(self, frame: np.ndarray, output: int, *, under: bool) -> Patch | None:
-        """Draw one frame's mouth; arguments as of `Asked`."""
+    def draw(self, frame: Picture, output: int, *, under: bool) -> Patch | None:
+        """Draw one frame's mouth; arguments as of `Asked`. The renderer is given the face and what is around it."""
         layer = self._under if under else self._over
         if not layer.drawn[output]:
             return None
         aim, source = self.aim(output, under=under), layer.source[output]
-        return self._renderer.render(Shot(frame, aim.mesh, aim.target, int(layer.views[output]), self._blur[source]))
+        x, y, width, height = _around(aim, frame.shape)
+        mesh, target = aim.mesh - np.array((x, y, 0), np.float32), aim.target - np.array((x, y), np.float32)
+        seen = Shot(frame.part(x, y, width, height), mesh, target, int(layer.views[output]), self._blur[source])
+        patch = self._renderer.render(seen)
+        return replace(patch, x=patch.x + x, y=patch.y + y)
 
     def aim(self, output: int, *, under: bool) -> Aim:
         """See `Staging.aim`."""
@@ -239,6 +245,16 @@ class _Layer:
             blurs=avatar.blur[shown],
             starts=starts,
         )
+
+
+def _around(aim: Aim, size: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """The part of a frame that holds all a renderer looks at: x, y, width, height. Whole chroma samples."""
+    points = np.concatenate([aim.mesh[:, :2], aim.target])
+    low, high = points.min(0), points.max(0)
+    room = SEEN * float((high - low).max())
+    x0, y0 = np.clip(np.floor(low - room).astype(int) // 2 * 2, 0, np.subtract(size[1::-1], 2).clip(0))
+    x1, y1 = np.clip(np.ceil(high + room).astype(int), (x0 + 1, y0 + 1), size[1::-1])
+    return int(x0), int(y0), int(x1 - x0), int(y1 - y0)
 
 
 def _starts(outputs: np.ndarray, shown: np.ndarray, shots: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from lipwright.compose.blend import paste
-from lipwright.media import Clip, prefetch
+from lipwright.media import Clip, Picture, prefetch
 from lipwright.post.align import Area
 from lipwright.post.blur import FaceAttributes, needs_restoring
 from lipwright.post.occlude import OcclusionMask
@@ -69,25 +69,25 @@ class Touch:
             visible = OcclusionMask(models.pictures("xseg")).area
         return cls(avatar, restorer, options.restore_when, visible)
 
-    def before(self, frame: np.ndarray, source: int) -> np.ndarray:
-        """What the renderer is given for a source frame. (H, W, 3) uint8 RGB; a copy where it differs."""
+    def before(self, frame: Picture, source: int) -> Picture:
+        """What the renderer is given for a source frame; itself where nothing is restored."""
         if self._restorer is None or self._when != "before" or not self._avatar.track.present[source]:
             return frame
         x, y, width, height = area = _around(self._avatar.outline(source), frame.shape)
-        restored = frame.copy()
-        restored[y : y + height, x : x + width] = self._restorer.restore(frame, self._avatar.anchors(source), area)
-        return restored
+        restored = frame.rgb.copy()
+        restored[y : y + height, x : x + width] = self._restorer.restore(frame.rgb, self._avatar.anchors(source), area)
+        return Picture(restored)
 
-    def after(self, frame: np.ndarray, source: int, patch: Patch) -> Patch:
+    def after(self, frame: Picture, source: int, patch: Patch) -> Patch:
         """What is put over the planned source frame instead of what was drawn."""
         area = (patch.x, patch.y, patch.mask.shape[1], patch.mask.shape[0])
         pixels, mask = patch.pixels, patch.mask
         if self._visible is not None:
-            seen = self._visible(frame, self._avatar.anchors(source), area)
+            seen = self._visible(frame.rgb, self._avatar.anchors(source), area)
             mask = mask * _spared(seen, self._avatar.outline(source), area)
         if self._restorer is not None and self._when == "after":
             # Restored as it will be seen, borders and all.
-            drawn = paste(frame, pixels, mask, patch.x, patch.y)
+            drawn = paste(frame.rgb, pixels, mask, patch.x, patch.y)
             pixels = self._restorer.restore(drawn, self._avatar.anchors(source), area)
         return Patch(patch.x, patch.y, pixels, mask)
 

@@ -64,4 +64,4 @@ class WindowStaging:
     def _shot(self, asked: Asked) -> WindowShot:
         source = self._source(asked.output, under=asked.under)
         window = self._drive.part(range(asked.output, asked.output + 1))[0]
-        return WindowShot(asked.frame, self._points[source], self._squares[source], window)
+        return WindowShot(asked.frame.rgb, self._points[source], self._squares[source], window)

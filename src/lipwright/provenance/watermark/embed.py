@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 
+import av
 import cv2
 import numpy as np
 
+from lipwright.media.colour import ColourTags, rgb_to_yuv_matrix, yuv_to_rgb_matrix
+from lipwright.media.colour import planes_of as samples_of
 from lipwright.provenance.watermark.code import encode
 from lipwright.provenance.watermark.pattern import (
     PLANES,
@@ -64,19 +67,41 @@ class Watermark:
         Returns:
             (H, W, 3) uint8 RGB.
         """
-        if area is None or not (self._columns and self._rows):
+        window = self._window(area)
+        if window is None:
             return frame
+        out = frame.copy()
+        pixels = out[window.part(1)]
+        _add(pixels, self._change(_shrunk(pixels, window), window))
+        return out
+
+    def into(self, frame: av.VideoFrame, area: Area | None) -> None:
+        """The same mark put into a frame's own numbers, a third of the work.
+
+        Args:
+            frame: 8-bit 4:2:0 with its colour tags; written to.
+            area: what was synthesised; None: nothing, the frame stays as it is.
+        """
+        window = self._window(area)
+        if window is None:
+            return
+        luma, *chroma = samples_of(frame)
+        parts = [luma[window.part(1)], *(plane[window.part(2)] for plane in chroma)]
+        tags = ColourTags.of(frame)
+        small = cv2.transform(cv2.merge([_shrunk(part, window) for part in parts]), yuv_to_rgb_matrix(tags))
+        change = cv2.transform(self._change(small, window), rgb_to_yuv_matrix(tags)[:, :3].copy())
+        for part, of in zip(parts, cv2.split(change), strict=True):
+            _add(part, of)
+
+    def _window(self, area: Area | None) -> "_Window | None":
+        if area is None or not (self._columns and self._rows):
+            return None
         left, right, across = self._span(area.x, area.width, self._columns)
         top, bottom, down = self._span(area.y, area.height, self._rows)
         if left >= right or top >= bottom:
-            return frame
+            return None
         edges = [round(number * self._cell) for number in (left, right, top, bottom)]
-        window = frame[edges[2] : edges[3], edges[0] : edges[1]]
-        change = self._change(window, (left, top), np.outer(down, across))
-        change = cv2.resize(change, window.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-        out = frame.copy()
-        cv2.addWeighted(window, 1, change, 1 / STEP, -128 / STEP, dst=out[edges[2] : edges[3], edges[0] : edges[1]])
-        return out
+        return _Window(left, top, np.outer(down, across), *edges)
 
     def _span(self, start: int, length: int, cells: int) -> tuple[int, int, np.ndarray]:
         """First and end cell of the window along one axis, and how strong each of them is: the ends fade."""
@@ -91,15 +116,13 @@ class Watermark:
         fade = np.where(at_edge[(at > (low + high) / 2).astype(int)], 1.0, fade)
         return first, end, np.clip(fade, 0, 1).astype(np.float32)
 
-    def _change(self, window: np.ndarray, corner: tuple[int, int], fade: np.ndarray) -> np.ndarray:
-        """What is added to a window, for its work picture: (rows * WORK, columns * WORK, 3) uint8, 128 is nothing."""
+    def _change(self, small: np.ndarray, window: "_Window") -> np.ndarray:
+        """What is added to a window, in its work picture. (rows * WORK, columns * WORK, 3) uint8 to float32, RGB."""
+        fade = window.fade
         rows, columns = fade.shape
-        # Two steps, a third of the time of one: what is missed between the samples does not matter here.
-        twice = cv2.resize(window, (2 * columns * WORK, 2 * rows * WORK), interpolation=cv2.INTER_LINEAR)
-        small = cv2.resize(twice, (columns * WORK, rows * WORK), interpolation=cv2.INTER_AREA)
         planes = planes_of(small)
-        wanted = self._signs.take(np.arange(corner[1], corner[1] + rows), 1, mode="wrap")
-        wanted = wanted.take(np.arange(corner[0], corner[0] + columns), 2, mode="wrap")
+        wanted = self._signs.take(np.arange(window.row, window.row + rows), 1, mode="wrap")
+        wanted = wanted.take(np.arange(window.column, window.column + columns), 2, mode="wrap")
         waves = []
         for of in range(PLANES):
             fine = without_coarse(np.ascontiguousarray(planes[..., of]), of, WORK)
@@ -109,7 +132,39 @@ class Watermark:
             needed = np.clip(1 - YIELD * wanted[of] * there / limit, LEAST, MOST)
             height = limit * needed * wanted[of] * fade
             waves.append(repeated * cv2.resize(height, None, fx=WORK, fy=WORK, interpolation=cv2.INTER_NEAREST))
-        return cv2.convertScaleAbs(rgb_of(*waves), alpha=STEP, beta=128)
+        return rgb_of(*waves)
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """What is marked of a frame: first cell, how strong each cell is, and its edges in pixels."""
+
+    column: int
+    row: int
+    fade: np.ndarray
+    left: int
+    right: int
+    top: int
+    bottom: int
+
+    def part(self, pixels: int) -> tuple[slice, slice]:
+        """Where it lies in a plane with a sample for so many pixels along each axis."""
+        return slice(self.top // pixels, self.bottom // pixels), slice(self.left // pixels, self.right // pixels)
+
+
+def _shrunk(pixels: np.ndarray, window: _Window) -> np.ndarray:
+    """The work picture of a window. (H, W[, 3]) uint8 to (rows * WORK, columns * WORK[, 3]) uint8."""
+    high, wide = (WORK * cells for cells in window.fade.shape)
+    # Two steps, a third of the time of one: what is missed between the samples does not matter here.
+    twice = cv2.resize(pixels, (2 * wide, 2 * high), interpolation=cv2.INTER_LINEAR)
+    return cv2.resize(twice, (wide, high), interpolation=cv2.INTER_AREA)
+
+
+def _add(pixels: np.ndarray, change: np.ndarray) -> None:
+    """Add what a work picture holds to a window, in place. (H, W[, 3]) uint8, (h, w[, 3]) float32."""
+    steps = cv2.convertScaleAbs(change, alpha=STEP, beta=128)
+    steps = cv2.resize(steps, pixels.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    cv2.addWeighted(pixels, 1, steps, 1 / STEP, -128 / STEP, dst=pixels)
 
 
 def _by_cell(samples: np.ndarray) -> np.ndarray:

@@ -1,0 +1,149 @@
+"""One frame of a clip: RGB where somebody looks at it, the file's own numbers where nobody does."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import av
+import cv2
+import numpy as np
+
+from lipwright.media.colour import ColourTags, planes_of, rgb_to_yuv_matrix, wide_chroma, yuv_to_rgb_matrix
+
+OWN_FORMATS = ("yuv420p", "yuvj420p")
+OWN_CODECS = ("h264", "hevc")  # which say where a chroma sample stands, see `wide_chroma`
+
+
+class Stored:
+    """A decoded frame of 8-bit 4:2:0; not written to.
+
+    Args:
+        frame: of even width and height, in one of `OWN_FORMATS`.
+        tags: what its numbers mean.
+    """
+
+    def __init__(self, frame: av.VideoFrame, tags: ColourTags) -> None:
+        self._frame, self.tags = frame, tags
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of its RGB: height, width, 3."""
+        return self._frame.height, self._frame.width, 3
+
+    def part(self, x: int, y: int, width: int, height: int) -> np.ndarray:
+        """RGB of a part, the same bits whatever the part. (height, width, 3) uint8, the caller's own."""
+        luma, *chroma = planes_of(self._frame)
+        if not width or not height:
+            return np.zeros((height, width, 3), np.uint8)
+        # Chroma samples that the part lies between, one more on each side than it covers.
+        left, top = max(x // 2 - 1, 0), max(y // 2 - 1, 0)
+        right, bottom = (x + width) // 2 + 2, (y + height) // 2 + 2
+        x0, y0 = x - 2 * left, y - 2 * top
+        wide = [wide_chroma(plane[top:bottom, left:right])[y0 : y0 + height, x0 : x0 + width] for plane in chroma]
+        merged = cv2.merge([luma[y : y + height, x : x + width], *wide])
+        return cv2.transform(merged, yuv_to_rgb_matrix(self.tags))
+
+    def copied(self) -> av.VideoFrame:
+        """A frame of the same numbers, the caller's own, without the decoder's notes on it."""
+        copy = av.VideoFrame(self._frame.width, self._frame.height, "yuv420p")
+        for there, here in zip(planes_of(copy), planes_of(self._frame), strict=True):
+            there[:] = here
+        self.tags.put_on(copy)
+        return copy
+
+
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """Pixels over a part of a frame: column and row of the first, and (h, w, 3) uint8 RGB."""
+
+    x: int
+    y: int
+    pixels: np.ndarray
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """x, y, width, height."""
+        return self.x, self.y, self.pixels.shape[1], self.pixels.shape[0]
+
+
+class Picture:
+    """One frame. Nothing of it is ever changed: what is laid over it makes another one.
+
+    Args:
+        base: (H, W, 3) uint8 RGB, or a frame as it was decoded.
+        laid: what lies over it, the later the higher.
+    """
+
+    def __init__(self, base: "np.ndarray | Stored", laid: tuple[Laid, ...] = ()) -> None:
+        self._base, self._laid = base, laid
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of its RGB: height, width, 3."""
+        height, width, _ = self._base.shape
+        return height, width, 3
+
+    @cached_property
+    def rgb(self) -> np.ndarray:
+        """All of it, made when it is first asked for. (H, W, 3) uint8 RGB."""
+        if not self._laid and isinstance(self._base, np.ndarray):
+            return self._base
+        return self.part(0, 0, self.shape[1], self.shape[0])
+
+    def part(self, x: int, y: int, width: int, height: int) -> np.ndarray:
+        """A part that lies inside, the same bits as in the whole. (height, width, 3) uint8 RGB, the caller's own."""
+        if isinstance(self._base, Stored):
+            out = self._base.part(x, y, width, height)
+        else:
+            out = self._base[y : y + height, x : x + width].copy()
+        for one in self._laid:
+            across, down, wide, high = one.box
+            left, right = max(x, across), min(x + width, across + wide)
+            top, bottom = max(y, down), min(y + height, down + high)
+            if left < right and top < bottom:
+                seen = one.pixels[top - down : bottom - down, left - across : right - across]
+                out[top - y : bottom - y, left - x : right - x] = seen
+        return out
+
+    def blended(self, pixels: np.ndarray, mask: np.ndarray, x: int, y: int) -> "Picture":
+        """With a patch over it. Where the mask is 0 the RGB is equal bit for bit: both share the same pixel grid.
+
+        Args:
+            pixels: (h, w, 3) uint8 RGB.
+            mask: (h, w) float32, 0..1.
+            x, y: the patch's first pixel in the frame.
+        """
+        area = self.part(x, y, mask.shape[1], mask.shape[0])
+        return Picture(self._base, (*self._laid, Laid(x, y, cv2.blendLinear(area, pixels, 1 - mask, mask))))
+
+    def as_stored(self, tags: ColourTags) -> av.VideoFrame | None:
+        """The frame for an encoder, with the file's own numbers wherever nothing is laid over it; the caller's own.
+
+        Args:
+            tags: what the encoder's file will say of its numbers.
+
+        Returns:
+            8-bit 4:2:0; None where the file's numbers are no such, or mean something else.
+        """
+        if not isinstance(self._base, Stored) or self._base.tags != tags:
+            return None
+        frame = self._base.copied()
+        for one in self._laid:
+            self._convert(frame, tags, one.box)
+        return frame
+
+    def _convert(self, frame: av.VideoFrame, tags: ColourTags, box: tuple[int, int, int, int]) -> None:
+        """Write a part's own RGB into a frame's planes; whole chroma samples, each the mean of its four pixels."""
+        x, y, width, height = box
+        x0, y0, x1, y1 = x - x % 2, y - y % 2, x + width + (x + width) % 2, y + height + (y + height) % 2
+        rgb = self.part(x0, y0, x1 - x0, y1 - y0)
+        luma, blue, red = planes_of(frame)
+        turn = rgb_to_yuv_matrix(tags)
+        luma[y0:y1, x0:x1] = cv2.transform(rgb, turn[:1])
+        small = cv2.resize(rgb, ((x1 - x0) // 2, (y1 - y0) // 2), interpolation=cv2.INTER_AREA)
+        at = slice(y0 // 2, y1 // 2), slice(x0 // 2, x1 // 2)
+        blue[at], red[at] = cv2.split(cv2.transform(small, turn[1:]))
+
+
+def is_own(frame: av.VideoFrame) -> bool:
+    """Whether a decoded frame can be handed on as it is."""
+    return frame.format.name in OWN_FORMATS and not (frame.width % 2 or frame.height % 2)
