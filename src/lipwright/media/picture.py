@@ -49,9 +49,9 @@ class Stored:
         merged = cv2.merge([luma[y : y + height, x : x + width], *wide])
         return cv2.transform(merged, yuv_to_rgb_matrix(self.tags))
 
-    def copied(self) -> av.VideoFrame:
-        """A frame of the same numbers, the caller's own, without the decoder's notes on it."""
-        copy = av.VideoFrame(self._frame.width, self._frame.height, "yuv420p")
+    def copied(self, room: av.VideoFrame | None) -> av.VideoFrame:
+        """A frame of the same numbers, the caller's own, without the decoder's notes on it; see `Picture.as_stored`."""
+        copy = room or av.VideoFrame(self._frame.width, self._frame.height, "yuv420p")
         for there, here in zip(planes_of(copy), planes_of(self._frame), strict=True):
             there[:] = here
         self.tags.put_on(copy)
@@ -145,18 +145,19 @@ class Picture:
         area[:] = cv2.blendLinear(np.ascontiguousarray(area), pixels, 1 - mask, mask)
         return Picture(self._base, (*self._laid, Laid(x0, y0, whole)))
 
-    def as_stored(self, tags: ColourTags) -> av.VideoFrame | None:
+    def as_stored(self, tags: ColourTags, room: av.VideoFrame | None = None) -> av.VideoFrame | None:
         """The frame for an encoder, with the file's own numbers wherever nothing is laid over it; the caller's own.
 
         Args:
             tags: what the encoder's file will say of its numbers.
+            room: a frame that came from here and is needed no more, to be used again.
 
         Returns:
             8-bit 4:2:0; None where the file's numbers are no such, or mean something else.
         """
         if not isinstance(self._base, Stored) or self._base.tags != tags:
             return None
-        frame = self._base.copied()
+        frame = self._base.copied(room)
         for one in self._laid:
             one.write(frame, tags)
         return frame
