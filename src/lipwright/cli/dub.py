@@ -134,7 +134,9 @@ def dub(
 def make(terminal: Terminal, paths: tuple[Path, Path, Path], options: "DubOptions") -> None:
     """The job itself; `paths` are video, audio and output."""
     from lipwright.pipeline.run import dub as run
+    from lipwright.runtime import share_cores
 
+    share_cores()
     with terminal.progress() as progress:
         report = run(*paths, options=options, progress=progress)
     lines = [summary(report)]

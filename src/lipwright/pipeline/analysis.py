@@ -7,7 +7,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from lipwright.alive.footage import AliveFootage
 from lipwright.avatar.analyse import analyse
 from lipwright.avatar.avatar import Avatar
 from lipwright.avatar.files import AnyAvatar
@@ -67,6 +66,8 @@ class MeshAnalysis:
 
     def bring_alive(self, photo: Clip, avatar: Avatar, needed: int) -> tuple[Play, Avatar, int]:
         """See `Analysis.bring_alive`."""
+        from lipwright.alive.footage import AliveFootage  # hardly any job needs it
+
         alive = AliveFootage(next(photo.frames()), avatar, photo.facts.fps, needed)
         return lambda order: map(Picture, alive.play(order)), alive.avatar, alive.frames
 

@@ -194,7 +194,7 @@ def sampling_map(
     return across, down
 
 
-def quick_map(  # noqa: PLR0913 - a sampling map, and where it has to be exact
+def quick_map(
     source: np.ndarray,
     target: np.ndarray,
     corners: np.ndarray,
@@ -230,7 +230,11 @@ def quick_map(  # noqa: PLR0913 - a sampling map, and where it has to be exact
 
 
 def _shifts(
-    source: np.ndarray, target: np.ndarray, corners: np.ndarray, at: tuple[np.ndarray, np.ndarray], elsewhere: np.ndarray
+    source: np.ndarray,
+    target: np.ndarray,
+    corners: np.ndarray,
+    at: tuple[np.ndarray, np.ndarray],
+    elsewhere: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """How far off each place of a grid comes from. Arguments as of `sampling_map`; `at` are (W,) and (H, 1), evenly."""
     x, y = at

@@ -47,7 +47,8 @@ class WarpRenderer:
         moved = unfold(source, with_ring(roll_out(mesh, wanted, eyes), mesh))
         (x, y), mask = face_mask(source, moved, shot.frame.shape[:2])
         corner = np.array((x, y))
-        maps = quick_map(source, moved - corner, ringed_triangles(), mask.shape, corner, _mouth_box(moved - corner, eyes))
+        there = moved - corner
+        maps = quick_map(source, there, ringed_triangles(), mask.shape, corner, _mouth_box(there, eyes))
         if seam is not None:
             roll_in(maps, seam, corner)
         pixels = cv2.remap(shot.frame, *maps, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
