@@ -49,6 +49,24 @@ class Stored:
         merged = cv2.merge([luma[y : y + height, x : x + width], *wide])
         return cv2.transform(merged, yuv_to_rgb_matrix(self.tags))
 
+    def sparse(self, down: int, across: int) -> np.ndarray:
+        """See `Picture.sparse`."""
+        luma, *chroma = planes_of(self._frame)
+        rows, columns = np.arange(0, luma.shape[0], down), np.arange(0, luma.shape[1], across)
+        near = np.ix_(rows // 2, columns // 2)
+        seen = [np.ascontiguousarray(luma[::down, ::across]), *(plane[near] for plane in chroma)]
+        return cv2.transform(cv2.merge(seen), yuv_to_rgb_matrix(self.tags))
+
+    def shrunk(self, box: tuple[int, int, int, int], scale: float, how: int) -> np.ndarray:
+        """See `Picture.shrunk`: the planes are made smaller, and only what is left is converted."""
+        x, y, width, height = box
+        luma, *chroma = planes_of(self._frame)
+        small = cv2.resize(luma[y : y + height, x : x + width], None, fx=scale, fy=scale, interpolation=how)
+        parts = [plane[y // 2 : (y + height + 1) // 2, x // 2 : (x + width + 1) // 2] for plane in chroma]
+        size = small.shape[::-1]
+        merged = cv2.merge([small, *(cv2.resize(part, size, interpolation=how) for part in parts)])
+        return cv2.transform(merged, yuv_to_rgb_matrix(self.tags))
+
     def copied(self, room: av.VideoFrame | None) -> av.VideoFrame:
         """A frame of the same numbers, the caller's own, without the decoder's notes on it; see `Picture.as_stored`."""
         copy = room or av.VideoFrame(self._frame.width, self._frame.height, "yuv420p")
@@ -96,11 +114,22 @@ class Picture:
     def __init__(self, base: "np.ndarray | Stored", laid: tuple[Laid, ...] = ()) -> None:
         self._base, self._laid = base, laid
 
+    @classmethod
+    def of(cls, frame: "np.ndarray | Picture") -> "Picture":
+        """The picture itself, or one of (H, W, 3) uint8 RGB."""
+        return frame if isinstance(frame, Picture) else cls(frame)
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """Of its RGB: height, width, 3."""
         height, width, _ = self._base.shape
         return height, width, 3
+
+    def sparse(self, down: int, across: int) -> np.ndarray:
+        """Every so many rows and columns of what it is laid on, about, (h, w, 3) uint8 RGB."""
+        if isinstance(self._base, Stored):
+            return self._base.sparse(down, across)
+        return self._base[::down, ::across]
 
     @cached_property
     def rgb(self) -> np.ndarray:
@@ -123,6 +152,19 @@ class Picture:
                 seen = one.pixels[top - down : bottom - down, left - across : right - across]
                 out[top - y : bottom - y, left - x : right - x] = seen
         return out
+
+    def shrunk(self, box: tuple[int, int, int, int], scale: float, how: int) -> np.ndarray:
+        """A part of what it is laid on made smaller, for a look at it. (h, w, 3) uint8 RGB.
+
+        Args:
+            box: x, y, width and height.
+            scale: at most 1.
+            how: OpenCV's interpolation.
+        """
+        if isinstance(self._base, Stored):
+            return self._base.shrunk(box, scale, how)
+        x, y, width, height = box
+        return cv2.resize(self._base[y : y + height, x : x + width], None, fx=scale, fy=scale, interpolation=how)
 
     def blended(self, pixels: np.ndarray, mask: np.ndarray, x: int, y: int) -> "Picture":
         """With a patch over it. Where the mask is 0 the RGB is equal bit for bit: both share the same pixel grid.

@@ -57,8 +57,9 @@ class MeshAnalysis:
 
     def build(self, clip: Clip, progress: Progress) -> Avatar:
         """See `Analysis.build`."""
-        with open_tracker(self._tracker) as tracker, closing(prefetch(clip.frames(), AHEAD)) as frames:
-            facts = clip.facts
+        facts = clip.facts
+        decoded = clip.pictures(range(facts.frames))
+        with open_tracker(self._tracker) as tracker, closing(prefetch(decoded, AHEAD)) as frames:
             made = analyse(
                 frames, tracker, name=facts.path.name, person=self._person, total=facts.frames, progress=progress
             )
