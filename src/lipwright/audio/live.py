@@ -15,6 +15,7 @@ GATE_STEPS = 23  # behind the one whose gate is asked for
 LATE_STEPS = 2  # of sound behind a row's centre that its bands and energy need
 KEPT_STEPS = AROUND + 200  # whose quiet is remembered: two seconds are more than any look-ahead
 
+
 class LiveEars:
     """Hears one sound from its beginning on; the sound counts as zero before it.
 
