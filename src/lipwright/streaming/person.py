@@ -84,6 +84,10 @@ class Person:
         picture = self._finish.over(paste(planned, patch.pixels, patch.mask, patch.x, patch.y), number).rgb
         return self._mark.over(picture, area_of([patch])) if self._mark is not None else picture
 
+    def skip(self) -> None:
+        """Leave the next frame out."""
+        next(self._frames)
+
     def close(self) -> None:
         """Let go of the footage."""
         self._frames.close()

@@ -160,6 +160,24 @@ class Session:
             InputError: the session is closed.
             MediaError: the footage can no longer be read.
         """
+        mouth, sound = self._next_mouth()
+        number = self._number
+        self._number += 1
+        return LiveFrame(number, number / self.fps, self._person.draw(mouth, number), sound)
+
+    def skip_frame(self) -> np.ndarray:
+        """Leave a frame out that would come too late. Returns its sound; time and person go on. (n,) float32.
+
+        Raises:
+            InputError, MediaError: as `next_frame`.
+        """
+        _, sound = self._next_mouth()
+        self._number += 1
+        self._person.skip()
+        return sound
+
+    def _next_mouth(self) -> tuple[np.ndarray, np.ndarray]:
+        """The next frame's mouth, (68, 3) float32 displacements, and its sound."""
         if self._closed:
             raise InputError("this session is closed; take frames inside the `with` block")
         with self._lock:
@@ -171,9 +189,7 @@ class Session:
             self._speech = Speech(self._motion, self.rate, self._options.intensity, self._speech)
         self._speech.hear(unheard)
         self._mouth = self._eased(self._speech.mouth(moment), moment)
-        number = self._number
-        self._number += 1
-        return LiveFrame(number, number / self.fps, self._person.draw(self._mouth, number), sound)
+        return self._mouth, sound
 
     def _eased(self, mouth: np.ndarray, moment: Fraction) -> np.ndarray:
         """A mouth with what is left of the one that was interrupted. (68, 3) float32."""
