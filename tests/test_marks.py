@@ -106,11 +106,11 @@ def test_what_cannot_carry_a_statement_has_the_rest_and_says_so(suffix, codec, c
 
 
 def test_frames_are_those_that_are_written(clip_file, speech_wav, folder, quick, monkeypatch):
-    written, add = [], SegmentEncoder.add
+    written, write = [], SegmentEncoder.add
 
     def keep(self, shot):
         written.append(Picture(Stored(shot, ColourTags.of(shot))).rgb)
-        add(self, shot)
+        write(self, shot)
 
     monkeypatch.setattr(SegmentEncoder, "add", keep)
     drawn = []

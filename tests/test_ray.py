@@ -1,20 +1,15 @@
 """Parts drawn by a Ray cluster of two nodes on this machine, one of which dies in the middle."""
 
 import os
-import threading
-import time
-from dataclasses import replace
 from fractions import Fraction
 
-import psutil
 import pytest
 import synth
-from pictures import noisy
 from unsigned import unsigned
 
-from lipwright import BackendError, DubOptions, EncodeOptions, dub
+from lipwright import DubOptions, EncodeOptions, dub
 from lipwright.example import speech as speech_file
-from lipwright.execute.ray import RayExecutor, connect
+from lipwright.execute.ray import RayExecutor
 from lipwright.media import read_sound
 from lipwright.pipeline import parts
 

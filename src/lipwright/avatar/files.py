@@ -45,7 +45,7 @@ def digest(avatar: AnyAvatar) -> str:
     kind = next(kind for kind in KINDS.values() if isinstance(avatar, kind.made))
     for name, array in sorted(kind.pack(avatar).items()):
         found.update(f"{name} {array.dtype} {array.shape} ".encode())
-        found.update(array.tobytes())
+        found.update(np.ascontiguousarray(array).data)
     return found.hexdigest()
 
 

@@ -20,7 +20,7 @@ from lipwright.pipeline.config import DubOptions
 from lipwright.pipeline.executor import Work, encode_parts
 from lipwright.pipeline.identity import software
 from lipwright.pipeline.job import Drawn, Job, needed_models
-from lipwright.pipeline.marks import GivenMark
+from lipwright.pipeline.marks import PixelMark
 from lipwright.runtime import Models
 
 PIECE = 64 << 20  # bytes of a file that travel at a time
@@ -164,7 +164,7 @@ class Drawer:
             store.keep_tuning(sent.avatar_key, Tuning.from_json(sent.tuning))
         options = self._with_own_files(replace(sent.options, cache=cache))
         clip = self._opened.enter_context(open_clip(self._taken["video"], options.fps))
-        mark = GivenMark(sent.mark_id, clip.facts) if sent.mark_id is not None else None
+        mark = PixelMark(sent.mark_id, clip.facts) if sent.mark_id is not None else None
         self._job = Job(clip, self._taken["audio"], options, mark=mark)
         if not self._job.avatar_reused:
             raise BackendError("the footage's analysis is another one here; report it")

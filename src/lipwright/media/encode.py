@@ -17,10 +17,10 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from lipwright.errors import MediaError, OptionError, OutputError
-from lipwright.media.colour import ColourTags
+from lipwright.media.colour import ColourTags, FromRgb
 from lipwright.media.options import CODECS, CONTAINERS, EncodeOptions
 from lipwright.media.partial import partial_name, remove_abandoned
-from lipwright.media.segment import PictureFormat, Segment, ToYuv
+from lipwright.media.segment import PictureFormat, Segment
 from lipwright.media.sound import SoundReader
 
 __all__ = ["ClipWriter", "EncodeOptions"]
@@ -126,7 +126,7 @@ class ClipWriter:
         """
         container = self._opened()
         with self._writing():
-            frame = self._to_yuv(picture, "ClipWriter.write")
+            frame = self.form.as_stored(picture, self._to_yuv, "ClipWriter.write")
             frame.pts = self.frames_written
             frame.time_base = 1 / self.form.fps
             container.mux(self._video.encode(frame))
@@ -194,7 +194,7 @@ class ClipWriter:
             if self._sound is not None:
                 self._sound.join(self._container, self._sound_codec, self.form.options.sound_kbps)
             self._container.start_encoding()  # what cannot be written is told now, not after the first segment
-        self._to_yuv = ToYuv(self.form)
+        self._to_yuv = FromRgb(self.form.colour)
 
     def _container_options(self) -> dict[str, str]:
         if self._format not in ("mp4", "mov"):

@@ -18,6 +18,10 @@ from lipwright.media.options import CODECS, EncodeOptions
 THREADS = {"libx264": 6, "libx265": 4}
 
 
+Written = np.ndarray | av.VideoFrame
+"""What an encoder is given."""
+
+
 @dataclass(frozen=True, slots=True)
 class Coded:
     """One encoded frame.
@@ -102,38 +106,31 @@ class PictureFormat:
         """The encoder's own options."""
         return self.options.encoder_settings(self.width)
 
-
-class ToYuv:
-    """Turns the pictures of one video into frames for its encoder; hold one per thread."""
-
-    def __init__(self, form: PictureFormat) -> None:
-        self._form, self._from_rgb = form, FromRgb(form.colour)
-
-    def __call__(self, picture: np.ndarray | av.VideoFrame, where: str) -> av.VideoFrame:
-        """One frame.
+    def as_stored(self, picture: Written, to_yuv: FromRgb, where: str) -> av.VideoFrame:
+        """A picture as the encoder takes it.
 
         Args:
             picture: (height, width, 3) uint8 RGB, not kept and not changed; or a frame of `Picture.as_stored`.
-            where: who was given it, for the message.
+            to_yuv: converts RGB.
+            where: it comes in, for messages.
 
         Raises:
-            ShapeError: it has another shape or dtype.
+            ShapeError: it is no picture of this video.
         """
-        width, height = self._form.width, self._form.height
         if isinstance(picture, av.VideoFrame):
-            if (picture.width, picture.height, picture.format.name) != (*self._form.coded_size, "yuv420p"):
+            if (picture.width, picture.height, picture.format.name) != (self.width, self.height, "yuv420p"):
                 got = f"{picture.width} x {picture.height} {picture.format.name}"
-                raise ShapeError(where, expected=f"{width} x {height} yuv420p", got=got)
+                raise ShapeError(where, expected=f"{self.width} x {self.height} yuv420p", got=got)
             return picture
-        if picture.shape != (height, width, 3) or picture.dtype != np.uint8:
+        if picture.shape != (self.height, self.width, 3) or picture.dtype != np.uint8:
             got = f"{picture.shape} {picture.dtype}"
-            raise ShapeError(where, expected=f"({height}, {width}, 3) uint8", got=got)
-        return self._from_rgb(self._padded(picture))
+            raise ShapeError(where, expected=f"({self.height}, {self.width}, 3) uint8", got=got)
+        return to_yuv(self._padded(picture))
 
     def _padded(self, picture: np.ndarray) -> np.ndarray:
-        """An odd width or height gains a copy of its last column or row."""
-        width, height = self._form.coded_size
-        right, below = width - self._form.width, height - self._form.height
+        """The picture in its coded size: an odd width or height gains a copy of its last column or row."""
+        width, height = self.coded_size
+        right, below = width - self.width, height - self.height
         if right or below:
             return np.pad(picture, ((0, below), (0, right), (0, 0)), mode="edge")
         return np.ascontiguousarray(picture)
@@ -158,20 +155,13 @@ class SegmentEncoder:
         context.flags |= Flags.global_header  # all our containers want it
         context.open()
         self._context = context
-        self._to_yuv = ToYuv(form)
+        self._to_yuv = FromRgb(form.colour)
         self._frames = self._delay = 0
         self._packets: list[Coded] = []
 
-    def add(self, picture: np.ndarray | av.VideoFrame) -> None:
-        """Append one frame.
-
-        Args:
-            picture: as of `ClipWriter.write`.
-
-        Raises:
-            ShapeError: the picture has another shape or dtype.
-        """
-        frame = self._to_yuv(picture, "SegmentEncoder.add")
+    def add(self, picture: Written) -> None:
+        """Append one frame; see `PictureFormat.as_stored`."""
+        frame = self._form.as_stored(picture, self._to_yuv, "SegmentEncoder.add")
         frame.pts, frame.time_base = self._frames, 1 / self._form.fps
         self._frames += 1
         self._take(self._context.encode(frame))

@@ -20,12 +20,13 @@ import numpy as np
 from lipwright.avatar.store import AvatarStore
 from lipwright.errors import NoFaceError
 from lipwright.media import Clip, EncodeOptions, Picture, open_clip, prefetch
+from lipwright.media.segment import Written
 from lipwright.media.sound import SoundReader
 from lipwright.pipeline.analysis import AHEAD
 from lipwright.pipeline.config import DubOptions
 from lipwright.pipeline.engines import ENGINES
-from lipwright.pipeline.job import Clock, Job, Written, avatar_key, needed_models
-from lipwright.pipeline.marks import TrialMark, layers_of, notes_of
+from lipwright.pipeline.job import Clock, Job, avatar_key, needed_models
+from lipwright.pipeline.marks import layers_of, notes_of, trial_mark
 from lipwright.pipeline.parts import cut
 from lipwright.pipeline.plan import FramePlan, plan_frames
 from lipwright.pipeline.run import check_output, open_writer
@@ -200,7 +201,7 @@ class _Trial:
         if not self._whole:  # footage that consists of the tried frames alone, shown once
             clip, options = _excerpt(clip, self._sources), replace(options, length="bounce")
         try:
-            mark = TrialMark(clip.facts) if options.marks else None
+            mark = trial_mark(clip.facts) if options.marks else None
             self._job = Job(clip, self._audio, options, self._tick, self._clock, mark)
         except NoFaceError:
             if self._whole:

@@ -129,8 +129,8 @@ class Marks:
             sign(path, self.origin, self.signer, video=self._clip.facts.path, audio=self._audio)
 
     @cached_property
-    def _mark(self) -> "GivenMark":
-        return GivenMark(self.origin.mark_id(), self._clip.facts)
+    def _mark(self) -> "PixelMark":
+        return PixelMark(self.origin.mark_id(), self._clip.facts)
 
     def _read(self) -> Future[tuple[Source, Source, tuple[ModelUsed, ...]]]:
         self._reading = self._reading or self._beside.submit(self._inputs)
@@ -145,8 +145,8 @@ class Marks:
         return video, audio, tuple(model_used(name, models.sha256(name)) for name in names)
 
 
-class GivenMark:
-    """A mark whose identifier is known, for the frames of this footage."""
+class PixelMark:
+    """The mark of one identifier, for the frames of this footage."""
 
     def __init__(self, mark_id: bytes, facts: ClipFacts) -> None:
         self._watermark = Watermark(mark_id, facts.width, facts.height)
@@ -160,11 +160,9 @@ class GivenMark:
         self._watermark.into(frame, area_of(patches))
 
 
-class TrialMark(GivenMark):
+def trial_mark(facts: ClipFacts) -> PixelMark:
     """A mark that names nothing and takes as long as the real one."""
-
-    def __init__(self, facts: ClipFacts) -> None:
-        super().__init__(bytes(MARK_BYTES), facts)
+    return PixelMark(bytes(MARK_BYTES), facts)
 
 
 def area_of(patches: Sequence[Patch]) -> Area | None:
