@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import time
 from collections import deque
 from collections.abc import Generator, Sequence
@@ -15,6 +16,7 @@ from lipwright.execute.sent import PIECE, Drawer, SentJob
 from lipwright.pipeline.executor import Work
 from lipwright.pipeline.job import needed_models
 
+ANSWER_S = 10.0  # for a head to answer
 WAIT_S = 120.0  # for a first actor to begin
 MOST_TRIES = 4  # of one part, each on another actor
 GPUS = ("cuda", "tensorrt", "rocm")
@@ -42,6 +44,7 @@ def connect(address: str | None) -> ModuleType:
     """
     ray = load_ray()
     if not ray.is_initialized():
+        _check_answers(address)
         own: dict[str, Any] = {} if address else {"include_dashboard": False}
         try:
             ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **own)
@@ -49,6 +52,19 @@ def connect(address: str | None) -> ModuleType:
             reason = str(exc).strip().partition("\n")[0]
             raise BackendError(f"no Ray cluster answers at {address} ({reason}); check the address") from exc
     return ray
+
+
+def _check_answers(address: str | None) -> None:
+    """Refuse at once where nobody listens: Ray itself goes on asking for many minutes."""
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if not host:
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=ANSWER_S).close()
+    except (OSError, ValueError) as exc:
+        raise BackendError(
+            f"no Ray cluster answers at {address} ({exc}); give the HOST:PORT of its head, as `ray start` prints it"
+        ) from exc
 
 
 @dataclass(slots=True)
