@@ -17,6 +17,7 @@ from lipwright.pipeline.executor import Work
 from lipwright.pipeline.job import needed_models
 
 ANSWER_S = 10.0  # for a head to answer
+CLOSE_S = 5.0  # for actors to clear up
 WAIT_S = 120.0  # for a first actor to begin
 MOST_TRIES = 4  # of one part, each on another actor
 GPUS = ("cuda", "tensorrt", "rocm")
@@ -157,8 +158,12 @@ class _Crew:
         return self.done.pop(number)
 
     def end(self) -> None:
-        """Let the actors go."""
-        for actor in (*self.idle, *(hand.actor for hand in self.busy.values())):
+        """Let the actors go; those that draw may end that first, within a moment."""
+        actors = [*self.idle, *(hand.actor for hand in self.busy.values())]
+        if actors:
+            closed = [actor.close.remote() for actor in actors]
+            self.ray.wait(closed, num_returns=len(closed), timeout=CLOSE_S)
+        for actor in actors:
             self.ray.kill(actor)
 
     def _wanted(self) -> str:
