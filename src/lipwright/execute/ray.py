@@ -20,6 +20,8 @@ ANSWER_S = 10.0  # for a head to answer
 CLOSE_S = 5.0  # for actors to clear up
 WAIT_S = 120.0  # for a first actor to begin
 MOST_TRIES = 4  # of one part, each on another actor
+log = logging.getLogger(__name__)
+
 GPUS = ("cuda", "tensorrt", "rocm")
 
 
@@ -52,7 +54,15 @@ def connect(address: str | None) -> ModuleType:
         except (ConnectionError, RuntimeError, ValueError, TimeoutError) as exc:
             reason = str(exc).strip().partition("\n")[0]
             raise BackendError(f"no Ray cluster answers at {address} ({reason}); check the address") from exc
+        _keep_quiet(ray)
     return ray
+
+
+def _keep_quiet(ray: ModuleType) -> None:
+    """Ray prints how a machine ended on stdout, which is not its own; no setting turns that off."""
+    worker: Any = getattr(getattr(ray, "_private", None), "worker", None)
+    if hasattr(worker, "print_to_stdstream"):
+        worker.print_to_stdstream = lambda data, **_: log.info("%s", data)
 
 
 def _check_answers(address: str | None) -> None:
