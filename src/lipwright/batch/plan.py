@@ -72,7 +72,7 @@ def plan_jobs(rows: Iterable[Row], common: Mapping[str, str] | None = None) -> l
             wrong.append(f"{row.where}: {exc}")
     wrong += _meetings(jobs)
     if wrong:
-        more = f"; {len(wrong) - 1} more rows cannot be done either" if len(wrong) > 1 else ""
+        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
         raise InputError(f"{wrong[0]}{more}; nothing was begun")
     return jobs
 
