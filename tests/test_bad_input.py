@@ -432,14 +432,15 @@ KILLED = """
 import os, sys, numpy
 from lipwright import media
 from lipwright.cli.main import main
+from lipwright.media.segment import SegmentEncoder
 def die(*args, **kwargs):
     os._exit(9)
 {}
 main()
 """
 MOMENTS = {
-    "while drawing": "write = media.ClipWriter.write; "
-    "media.ClipWriter.write = lambda self, shot: write(self, shot) if self.frames_written < 9 else die()",
+    "while drawing": "add = SegmentEncoder.add; "
+    "SegmentEncoder.add = lambda self, shot: add(self, shot) if self._frames < 9 else die()",
     "before the rename": "media.ClipWriter._verify = die",
     "while the avatar is kept": "numpy.lib.format.write_array = die",
 }

@@ -192,7 +192,7 @@ def test_a_failing_stage_ends_all_threads(place, clip_file, long_wav, folder, mo
 
     target = {
         "draw": "lipwright.pipeline.staging.MouthStaging.draw",
-        "write": "lipwright.media.ClipWriter.write",
+        "write": "lipwright.media.segment.SegmentEncoder.add",
     }[place]
     monkeypatch.setattr(target, fail)
     with pytest.raises(ArithmeticError) as caught:

@@ -17,10 +17,11 @@ from typer.testing import CliRunner
 from lipwright import DubOptions, EncodeOptions, MediaError, OptionError, OutputError, dub, dub_frames
 from lipwright.cli.main import app
 from lipwright.example import portrait as portrait_file
-from lipwright.media import ClipWriter, open_clip
+from lipwright.media import open_clip
 from lipwright.media.colour import ColourTags
 from lipwright.media.partial import partial_name, second_name
 from lipwright.media.picture import Picture, Stored
+from lipwright.media.segment import SegmentEncoder
 from lipwright.models.catalog import card
 from lipwright.pipeline import marks as module
 from lipwright.pipeline.estimate import estimate
@@ -105,13 +106,13 @@ def test_what_cannot_carry_a_statement_has_the_rest_and_says_so(suffix, codec, c
 
 
 def test_frames_are_those_that_are_written(clip_file, speech_wav, folder, quick, monkeypatch):
-    written, write = [], ClipWriter.write
+    written, write = [], SegmentEncoder.add
 
     def keep(self, shot):
         written.append(Picture(Stored(shot, ColourTags.of(shot))).rgb)
         write(self, shot)
 
-    monkeypatch.setattr(ClipWriter, "write", keep)
+    monkeypatch.setattr(SegmentEncoder, "add", keep)
     drawn = []
     dub(clip_file, speech_wav, folder / "a.mp4", options=quick, watch=lambda shot: drawn.append(shot.frame))
     frames = list(dub_frames(clip_file, speech_wav, options=quick))
@@ -285,6 +286,7 @@ def test_leaving_early_ends_what_reads_the_inputs(clip_file, tmp_path, monkeypat
 def test_an_input_that_goes_away_is_told(clip_file, tmp_path):
     gone = pytest.raises(MediaError, match=r"cannot read .*gone\.wav")
     with open_clip(clip_file) as clip, Marks(clip, tmp_path / "gone.wav", DubOptions()) as marks, gone:
+        marks.know(None)
         marks.tags()
 
 

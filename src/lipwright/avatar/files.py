@@ -1,5 +1,6 @@
 """Avatars as files: one `.npz` each, numbers and JPEG bytes only, nothing that runs on loading."""
 
+import hashlib
 import json
 import zipfile
 from collections.abc import Callable, Mapping
@@ -36,6 +37,16 @@ def load(path: Path) -> AnyAvatar:
     with path.open("rb") as file, np.load(file) as stored:
         about = json.loads(str(stored["about"]))
         return KINDS[about.get("kind", "mesh")].unpack(about, stored)
+
+
+def digest(avatar: AnyAvatar) -> str:
+    """Sha256 of what was found in the footage, hexadecimal; neither of its name nor of what was fitted later."""
+    found = hashlib.sha256()
+    kind = next(kind for kind in KINDS.values() if isinstance(avatar, kind.made))
+    for name, array in sorted(kind.pack(avatar).items()):
+        found.update(f"{name} {array.dtype} {array.shape} ".encode())
+        found.update(np.ascontiguousarray(array).data)
+    return found.hexdigest()
 
 
 def _pack_mesh(avatar: Avatar) -> dict[str, np.ndarray]:

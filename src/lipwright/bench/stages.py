@@ -18,7 +18,7 @@ from lipwright.media.sound import SoundReader
 from lipwright.motion.base import MOTIONS, Motion
 from lipwright.pipeline.config import DubOptions
 from lipwright.pipeline.engines import ENGINES, Engine
-from lipwright.pipeline.marks import TrialMark
+from lipwright.pipeline.marks import trial_mark
 from lipwright.pipeline.plan import FramePlan, plan_frames
 from lipwright.pipeline.staging import Asked, Staging
 from lipwright.progress import Progress, silent
@@ -113,7 +113,7 @@ def _features(sound: Path, engine: Engine) -> Iterator[SpeechFeatures]:
 
 
 def _draw(clip: Clip, plan: FramePlan, staging: Staging, watch: Stopwatch) -> None:
-    mark, colour = TrialMark(clip.facts), clip.colour.for_writing()
+    mark, colour = trial_mark(clip.facts), clip.colour.for_writing()
     for output, picture in enumerate(clip.pictures(plan.source.tolist())):
         with watch("render"):
             (patch,) = staging.draw_all([Asked(picture, output, under=False)])

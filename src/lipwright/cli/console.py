@@ -122,8 +122,10 @@ class Terminal:
             log.debug("failed", exc_info=True)
             sentence = f"a library cannot be loaded: {exc}; `lipwright doctor` says what to install"
             self._fail(sentence, BackendError.exit_code)
-        except KeyboardInterrupt:
-            self._fail("interrupted; nothing was written", EXIT_INTERRUPTED)
+        except KeyboardInterrupt as exc:
+            left = getattr(exc, "__notes__", [])
+            told = ["interrupted", "no file was written" if left else "nothing was written", *left]
+            self._fail("; ".join(told), EXIT_INTERRUPTED)
         except (typer.Exit, typer.BadParameter):
             raise
         except Exception as exc:  # the last net: a user gets a sentence, the log the traceback

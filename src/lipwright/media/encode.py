@@ -13,12 +13,14 @@ from av.audio.stream import AudioStream
 from av.codec.codec import UnknownCodecError
 from av.container import OutputContainer
 from av.error import FFmpegError
+from av.packet import Packet
 from av.video.stream import VideoStream
 
-from lipwright.errors import MediaError, OptionError, OutputError, ShapeError
+from lipwright.errors import MediaError, OptionError, OutputError
 from lipwright.media.colour import ColourTags, FromRgb
 from lipwright.media.options import CODECS, CONTAINERS, EncodeOptions
 from lipwright.media.partial import partial_name, remove_abandoned
+from lipwright.media.segment import PictureFormat, Segment
 from lipwright.media.sound import SoundReader
 
 __all__ = ["ClipWriter", "EncodeOptions"]
@@ -70,18 +72,22 @@ class ClipWriter:
     ) -> None:
         self.path = Path(path)
         self.frames_written = 0
-        self._size = width, height
-        self._fps = Fraction(fps)
-        self._options = options or EncodeOptions()
+        self.form = PictureFormat(
+            width=width,
+            height=height,
+            fps=Fraction(fps),
+            options=options or EncodeOptions(),
+            colour=(colour or ColourTags.standard(height)).for_writing(),
+        )
         self._sound_path = None if sound is None else Path(sound)
-        self._colour = (colour or ColourTags.standard(height)).for_writing()
         self._tags = dict(tags or {})
         self._seal = seal
-        self._codec = CODECS[self._options.codec]
         self._check()
         self._partial = partial_name(self.path)
         self._container: OutputContainer | None = None
         self._sound: _SoundTrack | None = None
+        self._delay = 0
+        self._encodes = False  # whether the track's own encoder holds pictures
 
     def __enter__(self) -> "ClipWriter":
         if self._container is not None:
@@ -118,30 +124,57 @@ class ClipWriter:
             ShapeError: The picture has another shape or dtype.
             OutputError: The file cannot be written, for instance because the disk is full.
         """
+        container = self._opened()
+        with self._writing():
+            frame = self.form.as_stored(picture, self._to_yuv, "ClipWriter.write")
+            frame.pts = self.frames_written
+            frame.time_base = 1 / self.form.fps
+            container.mux(self._video.encode(frame))
+            self._encodes = True
+            self.frames_written += 1
+            self._hear(self.frames_written)
+
+    def append(self, segment: Segment) -> None:
+        """Append frames that were encoded by themselves, with the same settings: packets are copied as they are.
+
+        Not after `write`, whose encoder still holds frames.
+
+        Raises:
+            OutputError: They were encoded with other settings, or the file cannot be written.
+        """
+        container = self._opened()
+        if self._encodes or segment.extradata != (self._video.codec_context.extradata or b""):
+            raise OutputError(f"{self.path} cannot be joined: a part of it was encoded otherwise; do the job again")
+        if not self.frames_written:
+            self._delay = segment.delay
+        with self._writing():
+            for number, coded in enumerate(segment.packets):
+                packet = Packet(coded.data)
+                packet.stream, packet.time_base = self._video, 1 / self.form.fps
+                packet.pts, packet.dts = self.frames_written + coded.pts, self.frames_written + number - self._delay
+                packet.duration, packet.is_keyframe = coded.duration, coded.key
+                container.mux(packet)
+                self._hear(self.frames_written + number + 1)
+            self.frames_written += segment.frames
+
+    def _opened(self) -> OutputContainer:
         if self._container is None:
             raise OutputError(f"{self.path} is not open; write frames inside the `with` block")
-        with self._writing():
-            frame = self._as_yuv(picture)
-            frame.pts = self.frames_written
-            frame.time_base = 1 / self._fps
-            self._container.mux(self._video.encode(frame))
-            self.frames_written += 1
-            if self._sound is not None:  # as far as the picture goes, so that the two lie side by side in the file
-                self._sound.write_until(self.frames_written / self._fps)
+        return self._container
+
+    def _hear(self, frames: int) -> None:
+        """Write the sound as far as the picture goes, so that the two lie side by side in the file."""
+        if self._sound is not None:
+            self._sound.write_until(frames / self.form.fps)
 
     def _check(self) -> None:
-        width, height = self._size
-        if not (2 <= width <= 16384 and 2 <= height <= 16384):
-            raise OptionError(f"width and height must be 2..16384, got {width} x {height}")
-        if not 1 <= self._fps <= 240:
-            raise OptionError(f"fps must be 1..240, got {self._fps}")
         row = CONTAINERS.get(self.path.suffix.lower())
         if row is None:
             known = ", ".join(CONTAINERS)
             raise OptionError(f"cannot write {self.path.name}: the name must end in {known}")
         self._format, self._sound_codec, takes = row
-        if self._options.codec not in takes:
-            got = self._options.codec
+        got = self.form.options.codec
+        if got not in takes:
             raise OptionError(f"{self.path.suffix} takes {', '.join(takes)}, got {got}")
 
     def _begin(self) -> None:
@@ -159,8 +192,9 @@ class ClipWriter:
             self._container.metadata.update(self._tags)
             self._video = self._add_video(self._container)
             if self._sound is not None:
-                self._sound.join(self._container, self._sound_codec, self._options.sound_kbps)
-        self._to_yuv = FromRgb(self._colour)
+                self._sound.join(self._container, self._sound_codec, self.form.options.sound_kbps)
+            self._container.start_encoding()  # what cannot be written is told now, not after the first segment
+        self._to_yuv = FromRgb(self.form.colour)
 
     def _container_options(self) -> dict[str, str]:
         if self._format not in ("mp4", "mov"):
@@ -169,50 +203,24 @@ class ClipWriter:
         return {"movflags": "+faststart" + "+use_metadata_tags" * bool(self._tags)}
 
     def _add_video(self, container: OutputContainer) -> VideoStream:
-        settings = self._options.encoder_settings(self._size[0])
-        stream = container.add_stream(self._codec.encoder, rate=self._fps, options=settings)
+        """The track, with an encoder that says what is in it; where segments are appended, it is given no picture."""
+        codec = CODECS[self.form.options.codec]
+        stream = container.add_stream(codec.encoder, rate=self.form.fps, options=self.form.settings())
         assert isinstance(stream, VideoStream)  # noqa: S101 - the table holds video encoders only
-        width, height = self._size
-        even = self._codec.even
-        stream.width, stream.height = width + (even and width % 2), height + (even and height % 2)
-        stream.pix_fmt = "yuv420p"
-        stream.thread_type = "AUTO"
-        context = stream.codec_context
-        context.time_base = 1 / self._fps
-        context.colorspace = self._colour.matrix
-        context.color_primaries = self._colour.primaries
-        context.color_trc = self._colour.transfer
-        context.color_range = 2 if self._colour.full_range else 1
-        if self._codec.tag is not None and self._format != "matroska":
-            context.codec_tag = self._codec.tag
+        self.form.settle(stream.codec_context)
+        if codec.tag is not None and self._format != "matroska":
+            stream.codec_context.codec_tag = codec.tag
+        stream.codec_context.open()
         return stream
-
-    def _as_yuv(self, picture: np.ndarray | av.VideoFrame) -> av.VideoFrame:
-        width, height = self._size
-        if isinstance(picture, av.VideoFrame):
-            if (picture.width, picture.height, picture.format.name) != (width, height, "yuv420p"):
-                got = f"{picture.width} x {picture.height} {picture.format.name}"
-                raise ShapeError("ClipWriter.write", expected=f"{width} x {height} yuv420p", got=got)
-            return picture
-        if picture.shape != (height, width, 3) or picture.dtype != np.uint8:
-            got = f"{picture.shape} {picture.dtype}"
-            raise ShapeError("ClipWriter.write", expected=f"({height}, {width}, 3) uint8", got=got)
-        return self._to_yuv(self._padded(picture))
-
-    def _padded(self, picture: np.ndarray) -> np.ndarray:
-        height, width = picture.shape[:2]
-        right, below = self._video.width - width, self._video.height - height
-        if right or below:
-            return np.pad(picture, ((0, below), (0, right), (0, 0)), mode="edge")
-        return np.ascontiguousarray(picture)
 
     def _finish(self) -> None:
         if self._container is None or not self.frames_written:
             raise OutputError(f"no frame was written to {self.path}; nothing is kept")
         with self._writing():
             if self._sound is not None:
-                self._sound.finish(self.frames_written / self._fps)
-            self._container.mux(self._video.encode(None))
+                self._sound.finish(self.frames_written / self.form.fps)
+            if self._encodes:
+                self._container.mux(self._video.encode(None))
             self._container.close()
             self._verify()
             if self._seal is not None:

@@ -20,12 +20,14 @@ import numpy as np
 from lipwright.avatar.store import AvatarStore
 from lipwright.errors import NoFaceError
 from lipwright.media import Clip, EncodeOptions, Picture, open_clip, prefetch
+from lipwright.media.segment import Written
 from lipwright.media.sound import SoundReader
 from lipwright.pipeline.analysis import AHEAD
 from lipwright.pipeline.config import DubOptions
 from lipwright.pipeline.engines import ENGINES
-from lipwright.pipeline.job import Clock, Job, Written, avatar_key, needed_models
-from lipwright.pipeline.marks import TrialMark, layers_of, notes_of
+from lipwright.pipeline.job import Clock, Job, avatar_key, needed_models
+from lipwright.pipeline.marks import layers_of, notes_of, trial_mark
+from lipwright.pipeline.parts import cut
 from lipwright.pipeline.plan import FramePlan, plan_frames
 from lipwright.pipeline.run import check_output, open_writer
 from lipwright.runtime import Models
@@ -199,7 +201,7 @@ class _Trial:
         if not self._whole:  # footage that consists of the tried frames alone, shown once
             clip, options = _excerpt(clip, self._sources), replace(options, length="bounce")
         try:
-            mark = TrialMark(clip.facts) if options.marks else None
+            mark = trial_mark(clip.facts) if options.marks else None
             self._job = Job(clip, self._audio, options, self._tick, self._clock, mark)
         except NoFaceError:
             if self._whole:
@@ -257,7 +259,7 @@ class _Trial:
     def size(self) -> int:
         """Bytes of the whole job's file."""
         frames, encode = len(self._plan), self._options.encode
-        keys = ceil(frames / KEY_EVERY[encode.codec])
+        keys = sum(ceil(len(part) / KEY_EVERY[encode.codec]) for part in cut(frames, self._clip.facts.fps))
         picture = keys * np.mean(self._keys) + (frames - keys) * np.mean(self._others or [0])
         with SoundReader(self._audio) as sound:
             per_second = encode.sound_kbps * 125 * sound.channels / 2

@@ -15,6 +15,7 @@ from lipwright import registry
 from lipwright.avatar.store import AnyAvatar, AvatarStore
 from lipwright.compose.blend import dissolve, paste
 from lipwright.media import Clip, Picture, prefetch
+from lipwright.media.segment import Written
 from lipwright.pipeline.analysis import AHEAD, Analysis
 from lipwright.pipeline.config import DubOptions
 from lipwright.pipeline.engines import ENGINES
@@ -27,9 +28,6 @@ from lipwright.progress import Progress, silent
 from lipwright.render.base import Patch
 from lipwright.runtime import Models
 from lipwright.runtime.kept import models_of
-
-Written = np.ndarray | av.VideoFrame
-"""What `ClipWriter.write` takes."""
 
 
 class Mark(Protocol):

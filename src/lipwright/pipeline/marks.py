@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from threading import Event
@@ -12,6 +12,7 @@ import av
 import numpy as np
 
 from lipwright import __version__
+from lipwright.avatar.tuning import Tuning
 from lipwright.errors import OptionError
 from lipwright.media import Clip
 from lipwright.pipeline.config import DubOptions
@@ -34,7 +35,7 @@ LABEL = ("label_text", "label_language", "label_corner", "label_size")
 class Marks:
     """The marks of one job; use as a context manager, which ends what still reads the inputs.
 
-    The inputs are hashed beside the job, from the beginning on. Where marks are off, there is nothing to wait for.
+    The inputs are hashed beside the job, from the beginning on; where marks are off, once the origin is asked for.
 
     Args:
         clip, audio, options: the job's.
@@ -42,7 +43,6 @@ class Marks:
 
     Attributes:
         layers: see `layers_of`.
-        settings: of `Origin`, beside the options: what turns out before the first pixel is drawn.
         signer: who signs, None where nothing is signed.
 
     Raises:
@@ -52,12 +52,14 @@ class Marks:
 
     def __init__(self, clip: Clip, audio: Path, options: DubOptions, output: Path | None = None) -> None:
         self.layers = layers_of(options, output)
-        self.settings: dict[str, Any] = {}
         self.signer = _signer(options, self.layers)
         self._clip, self._audio, self._options = clip, audio, options
         self._ended = Event()
         self._beside = ThreadPoolExecutor(1, "origin")
-        self._read = self._beside.submit(self._inputs) if options.marks else None
+        self._drawn_with: dict[str, Any] | None = None
+        self._reading: Future[tuple[Source, Source, tuple[ModelUsed, ...]]] | None = None
+        if options.marks:
+            self._read()
 
     def __enter__(self) -> Self:
         return self
@@ -66,23 +68,28 @@ class Marks:
         self._ended.set()
         self._beside.shutdown()
 
+    def know(self, tuning: Tuning | None) -> None:
+        """Tell, before the first frame, what beside the options turned out to shape the result."""
+        fitted = tuning and hashlib.sha256(tuning.to_json().encode()).hexdigest()
+        self._drawn_with = {"tuning": fitted}
+
     @cached_property
     def origin(self) -> Origin:
-        """What the result is made of; waits for the inputs to be read.
+        """What the result is made of, once that is known; waits for the inputs to be read.
 
         Raises:
             MediaError: one is gone.
             BackendError: a model is.
         """
-        assert self._read is not None  # noqa: S101 - nobody asks where marks are off
-        video, audio, models = self._read.result()
+        assert self._drawn_with is not None  # noqa: S101 - see `know`
+        video, audio, models = self._read().result()
         return Origin(
             software=f"lipwright {__version__}",
             engine=self._options.engine,
             models=models,
             video=video,
             audio=audio,
-            settings=shaping(self._options, self._clip) | self.settings,
+            settings=shaping(self._options, self._clip) | self._drawn_with,
             consent_note=self._options.consent_note,
             layers=self.layers,
         )
@@ -94,7 +101,7 @@ class Marks:
             frame: (H, W, 3) uint8 RGB, not written to.
             patches: what was drawn in it.
         """
-        return self._watermark.over(frame, area_of(patches)) if self._options.marks else frame
+        return self._mark.over(frame, patches) if self._options.marks else frame
 
     def into(self, frame: av.VideoFrame, patches: Sequence[Patch]) -> None:
         """Mark a frame of 8-bit 4:2:0 in place, around what was drawn; nothing where that is nothing or marks are off.
@@ -104,7 +111,7 @@ class Marks:
             patches: what was drawn in it.
         """
         if self._options.marks:
-            self._watermark.into(frame, area_of(patches))
+            self._mark.into(frame, patches)
 
     def tags(self) -> dict[str, str]:
         """Metadata of the result."""
@@ -122,8 +129,12 @@ class Marks:
             sign(path, self.origin, self.signer, video=self._clip.facts.path, audio=self._audio)
 
     @cached_property
-    def _watermark(self) -> Watermark:
-        return Watermark(self.origin.mark_id(), self._clip.facts.width, self._clip.facts.height)
+    def _mark(self) -> "PixelMark":
+        return PixelMark(self.origin.mark_id(), self._clip.facts)
+
+    def _read(self) -> Future[tuple[Source, Source, tuple[ModelUsed, ...]]]:
+        self._reading = self._reading or self._beside.submit(self._inputs)
+        return self._reading
 
     def _inputs(self) -> tuple[Source, Source, tuple[ModelUsed, ...]]:
         facts, options = self._clip.facts, self._options
@@ -134,11 +145,11 @@ class Marks:
         return video, audio, tuple(model_used(name, models.sha256(name)) for name in names)
 
 
-class TrialMark:
-    """A mark that names nothing and takes as long as the real one; for frames of this size."""
+class PixelMark:
+    """The mark of one identifier, for the frames of this footage."""
 
-    def __init__(self, facts: ClipFacts) -> None:
-        self._watermark = Watermark(bytes(MARK_BYTES), facts.width, facts.height)
+    def __init__(self, mark_id: bytes, facts: ClipFacts) -> None:
+        self._watermark = Watermark(mark_id, facts.width, facts.height)
 
     def over(self, frame: np.ndarray, patches: Sequence[Patch]) -> np.ndarray:
         """See `Marks.over`."""
@@ -147,6 +158,11 @@ class TrialMark:
     def into(self, frame: av.VideoFrame, patches: Sequence[Patch]) -> None:
         """See `Marks.into`."""
         self._watermark.into(frame, area_of(patches))
+
+
+def trial_mark(facts: ClipFacts) -> PixelMark:
+    """A mark that names nothing and takes as long as the real one."""
+    return PixelMark(bytes(MARK_BYTES), facts)
 
 
 def area_of(patches: Sequence[Patch]) -> Area | None:

@@ -3,22 +3,27 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, nullcontext
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from lipwright.errors import OutputError
+from lipwright.avatar.folder import default_cache
+from lipwright.errors import OptionError, OutputError
 from lipwright.media import Clip, ClipWriter, open_clip, prefetch
 from lipwright.pipeline.analysis import AHEAD
 from lipwright.pipeline.config import DubOptions
+from lipwright.pipeline.executor import Executor, Here, Work
+from lipwright.pipeline.identity import job_key
 from lipwright.pipeline.job import Clock, Drawn, Job
 from lipwright.pipeline.marks import Marks, check_marks, notes_of
-from lipwright.pipeline.overlay import explained
+from lipwright.pipeline.parts import PartStore, clear_old, cut
 from lipwright.pipeline.report import Report
+from lipwright.pipeline.seeing import Seeing
 from lipwright.progress import Progress, silent
 
 
-def dub(
+def dub(  # noqa: PLR0913 - what a job can be told, by keyword
     video: Path | str,
     audio: Path | str,
     output: Path | str,
@@ -26,8 +31,11 @@ def dub(
     options: DubOptions | None = None,
     progress: Progress = silent,
     watch: Callable[[Drawn], None] | None = None,
+    executor: Executor | None = None,
 ) -> Report:
     """Make the person in the video say the sound.
+
+    A job of more than ten seconds that was cut off goes on from its last finished part when it is done again.
 
     Args:
         video: a video, or a photo (PNG, JPEG, WebP).
@@ -37,6 +45,7 @@ def dub(
         progress: told `(stage, done, total)`, stages `analyse` and `render`.
         watch: given every frame with its source and mask once it is written, without pictures, label and mark, to
             look at and not to change.
+        executor: who draws and encodes, see `lipwright.pipeline.executor.EXECUTORS`; None: this process.
 
     Raises:
         InputError: the video, the sound or an option cannot be used.
@@ -48,23 +57,34 @@ def dub(
     check_output(output, inputs=(video, audio))
     if options.mask_debug:
         check_output(mask_name(output), inputs=(video, audio))
+    executor = executor or Here()
+    check_executor(executor, options, watch)
     clock = Clock()
-    with open_clip(video, options.fps) as clip:
+    with open_clip(video, options.fps) as clip, Marks(clip, audio, options, output) as marks:
+        open_writer(output, clip, audio, options)  # what it refuses is refused before the analysis
+        job = open_job(clip, audio, options, marks, progress=progress, clock=clock)
+        result = open_writer(output, clip, audio, options, marks)
+        mask = open_writer(mask_name(output), clip, audio, options, marks) if options.mask_debug else None
+        seeing = Seeing(job, clip.facts.fps, progress, watch, mask)
+        work = Work(
+            video=video,
+            audio=audio,
+            options=options,
+            job=job,
+            form=result.form,
+            ranges=cut(len(job.plan), clip.facts.fps),
+            mark_id=marks.origin.mark_id() if options.marks else None,
+            seen=seeing.frame,
+        )
+        store = open_store(work, clip, marks, anew=mask is not None or watch is not None)
+        passed = 0
+        made = store.filled(partial(executor.make, work))
+        with clock("render"), store, mask or nullcontext(), result, closing(made) as parts:
+            for part in parts:
+                result.append(part.segment)
+                passed += part.passed
+                seeing.until(result.frames_written)
         facts = clip.facts
-        with Marks(clip, audio, options, output) as marks:
-            open_writer(output, clip, audio, options)  # what it refuses is refused before the analysis
-            job = Job(clip, audio, options, progress, clock, marks)
-            marks.settings["tuned"] = job.avatar.tuning is not None
-            result = open_writer(output, clip, audio, options, marks)
-            mask = open_writer(mask_name(output), clip, audio, options, marks) if options.mask_debug else None
-            with clock("render"), mask or nullcontext(), result, closing(job.pictures()) as pictures:
-                for shot, picture in pictures:
-                    result.write(picture)
-                    if mask is not None:
-                        mask.write(job.marked(explained(shot, float(shot.output / facts.fps)), shot))
-                    if watch is not None:
-                        watch(shot)
-                    progress("render", shot.output + 1, len(job.plan))
     return Report(
         output=output,
         mask_video=mask_name(output) if options.mask_debug else None,
@@ -75,10 +95,10 @@ def dub(
         engine=options.engine,
         length=options.length,
         person=options.person,
-        frames_without_face=job.passed,
+        frames_without_face=passed,
         avatar_key=job.avatar_key,
         avatar_reused=job.avatar_reused,
-        notes=(*job.notes, *notes_of(options, output)),
+        notes=(*job.notes, *store.notes, *notes_of(options, output)),
         seconds=clock.seconds,
         marks=marks.layers,
         mark_id=marks.origin.mark_id().hex() if options.marks else None,
@@ -99,11 +119,39 @@ def dub_frames(
     """
     options = options or DubOptions()
     with open_clip(video, options.fps) as clip, Marks(clip, Path(audio), options) as marks:
-        job = Job(clip, Path(audio), options, progress, mark=marks)
-        marks.settings["tuned"] = job.avatar.tuning is not None
+        job = open_job(clip, Path(audio), options, marks, progress=progress)
         with closing(prefetch(job.shots(), AHEAD)) as shots:
             for shot in shots:
                 yield job.finished(shot)
+
+
+def open_job(
+    clip: Clip,
+    audio: Path,
+    options: DubOptions,
+    marks: Marks,
+    *,
+    progress: Progress = silent,
+    clock: Clock | None = None,
+) -> Job:
+    """A job that puts in these marks, which know by what it is drawn."""
+    job = Job(clip, audio, options, progress, clock, marks)
+    marks.know(job.avatar.tuning)
+    return job
+
+
+def open_store(work: Work, clip: Clip, marks: Marks, *, anew: bool) -> PartStore:
+    """Where the finished parts of a job are kept; nowhere those of a job of one part.
+
+    Args:
+        work, clip, marks: the job's.
+        anew: make them all, since every frame is to be seen.
+    """
+    if len(work.ranges) == 1 or anew:
+        return PartStore(None, work.ranges)
+    folder = (work.options.cache or default_cache()) / "parts"
+    clear_old(folder)
+    return PartStore(folder / job_key(work.job, clip, work.options, marks, work.form), work.ranges)
 
 
 def open_writer(
@@ -127,6 +175,17 @@ def open_writer(
         tags=marks.tags() if marks is not None and options.marks else None,
         seal=marks.seal if marks is not None and options.marks else None,
     )
+
+
+def check_executor(executor: Executor, options: DubOptions, watch: object | None) -> None:
+    """Refuse what only this process can do where others draw.
+
+    Raises:
+        OptionError: frames are to be looked at.
+    """
+    if not executor.here and (options.mask_debug or watch is not None):
+        what = "mask-debug" if options.mask_debug else "watch"
+        raise OptionError(f"{what} looks at frames while they are drawn, which happens elsewhere; use executor local")
 
 
 def mask_name(output: Path) -> Path:
