@@ -1,11 +1,14 @@
 """Options that several commands share, named as users of other lip-sync tools write them."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lipwright.errors import OptionError
+
+if TYPE_CHECKING:
+    from lipwright.pipeline import executor
 
 Video = Annotated[
     Path,
@@ -70,6 +73,13 @@ Certificate = Annotated[
     ),
 ]
 PrivateKey = Annotated[Path | None, typer.Option(metavar="PEM", help="The certificate's key, not encrypted.")]
+Executor = Annotated[
+    str, typer.Option(help="Who draws and encodes: local (this process), or ray (a Ray cluster, with --address).")
+]
+Address = Annotated[
+    str | None,
+    typer.Option(metavar="HOST:PORT", help="Head of the Ray cluster; default: a cluster of this machine alone."),
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the log.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show nothing but errors.")]
 LogFile = Annotated[Path | None, typer.Option(help="Write the whole log into this file.")]
@@ -85,3 +95,19 @@ def is_on(option: str, word: str) -> bool:
     if word not in ("on", "off"):
         raise OptionError(f"{option} must be on or off, got {word!r}")
     return word == "on"
+
+
+def open_executor(name: str, address: str | None) -> "executor.Executor":
+    """Who draws and encodes.
+
+    Raises:
+        OptionError: an address is given to one that has none.
+        BackendError: there is no such executor.
+    """
+    from lipwright import registry
+    from lipwright.pipeline.executor import EXECUTORS
+
+    made = registry.load("executor", EXECUTORS, name)
+    if name == "local" and address is not None:
+        raise OptionError("--address belongs to --executor ray; give both or neither")
+    return made() if name == "local" else made(address)

@@ -14,6 +14,7 @@ from lipwright.pipeline.report import Report
 if TYPE_CHECKING:
     from lipwright.pipeline.config import DubOptions
     from lipwright.pipeline.estimate import Estimate
+    from lipwright.pipeline.executor import Executor
 
 SHEET_FRAMES = 18
 MARKS = {
@@ -79,6 +80,8 @@ def dub(
     mask_debug: Annotated[
         bool, typer.Option("--mask-debug", help="Write a second video with mask, tracked lips and targets drawn over.")
     ] = False,
+    executor: args.Executor = "local",
+    address: args.Address = None,
     verbose: args.Verbose = False,
     quiet: args.Quiet = False,
     log_file: args.LogFile = None,
@@ -128,15 +131,15 @@ def dub(
         elif preview is not None:
             show_preview(terminal, (video, audio, output), preview, options)
         else:
-            make(terminal, (video, audio, output), options)
+            make(terminal, (video, audio, output), options, args.open_executor(executor, address))
 
 
-def make(terminal: Terminal, paths: tuple[Path, Path, Path], options: "DubOptions") -> None:
+def make(terminal: Terminal, paths: tuple[Path, Path, Path], options: "DubOptions", executor: "Executor") -> None:
     """The job itself; `paths` are video, audio and output."""
     from lipwright.pipeline.run import dub as run
 
     with terminal.progress() as progress:
-        report = run(*paths, options=options, progress=progress)
+        report = run(*paths, options=options, progress=progress, executor=executor)
     lines = [summary(report)]
     if report.mask_video is not None:
         lines.append(f"{report.mask_video}: the same with mask, tracked lips and targets drawn over it")
