@@ -14,6 +14,7 @@ from lipwright.pipeline.config import DubOptions
 
 ON, OFF = ("on", "true", "yes", "1"), ("off", "false", "no", "0")
 ENCODE: dict[str, type] = {"codec": str, "crf": int, "preset": str}
+NOT_WORDS = ("encode", "overlays", "parts")  # made of several words, or the service's alone
 OVERLAYS = ("watermark", "digital-auth")
 KINDS: dict[str, Any] = {
     **{field.name.replace("_", "-"): field.type for field in fields(DubOptions)

@@ -11,18 +11,24 @@ if TYPE_CHECKING:
     from lipwright.pipeline import executor
 
 Video = Annotated[
-    Path,
-    typer.Option("--video", "--video_path", "--source_path", "--face", help="A video or photo of the person."),
-]
-Audio = Annotated[
-    Path, typer.Option("--audio", "--audio_path", help="What the person shall say: any sound file, or a video's sound.")
-]
-Output = Annotated[
-    Path,
+    str,
     typer.Option(
-        "--output", "-o", "--output_path", "--video_out_path", "--outfile", help="The video (MP4, MOV, MKV, WebM)."
+        "--video", "--video_path", "--source_path", "--face", help="A video or photo of the person: a path, or a URL."
     ),
 ]
+Audio = Annotated[
+    str,
+    typer.Option(
+        "--audio", "--audio_path", help="What the person shall say: any sound file or a video's sound, likewise."
+    ),
+]
+Output = Annotated[
+    str,
+    typer.Option(
+        "--output", "-o", "--output_path", "--video_out_path", "--outfile",
+        help="The video (MP4, MOV, MKV, WebM): a path, or a URL of s3 or gs.",
+    ),
+]  # fmt: skip
 Person = Annotated[
     str, typer.Option(help="Which face, if there are several: largest, center, left, right, or 1, 2, … from the left.")
 ]
