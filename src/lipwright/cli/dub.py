@@ -169,19 +169,16 @@ def sources(asked: tuple[str, str, str], progress: "Progress") -> Iterator[tuple
 def show_preview(terminal: Terminal, asked: tuple[str, str, str], seconds: float, options: "DubOptions") -> None:
     """Moments of the job on one picture."""
     from lipwright.pipeline.preview import preview
-    from lipwright.storage import published, shown
+    from lipwright.storage import is_url
 
-    with (
-        terminal.progress() as progress,
-        published(asked[2], progress) as picture,
-        sources(asked, progress) as (video, audio),
-    ):
-        made = preview(video, audio, picture, seconds, options=options, progress=progress)
-    line = f"{shown(asked[2])}: {len(made.moments)} of {made.frames} frames"
+    if is_url(asked[2]):
+        raise OptionError("--preview writes a picture to look at; give --output a path for it, not a URL")
+    with terminal.progress() as progress, sources(asked, progress) as (video, audio):
+        made = preview(video, audio, Path(asked[2]), seconds, options=options, progress=progress)
+    line = f"{made.picture}: {len(made.moments)} of {made.frames} frames"
     if made.frames_without_face:
         line += f"; {made.frames_without_face} of those shown have no usable face and are left as they are"
-    facts = made.as_dict() | {"picture": shown(asked[2])}
-    terminal.result(facts, "\n".join([line, *(f"note: {note}" for note in made.notes)]))
+    terminal.result(made.as_dict(), "\n".join([line, *(f"note: {note}" for note in made.notes)]))
 
 
 def show_plan(terminal: Terminal, asked: tuple[str, str, str], options: "DubOptions") -> None:
