@@ -9,11 +9,12 @@ from typing import Any
 from lipwright.compose.overlays import heygem_overlays
 from lipwright.errors import OptionError
 from lipwright.media import EncodeOptions
+from lipwright.media.hardware import choose_encoder
 from lipwright.media.rates import parse_rate
 from lipwright.pipeline.config import DubOptions
 
 ON, OFF = ("on", "true", "yes", "1"), ("off", "false", "no", "0")
-ENCODE: dict[str, type] = {"codec": str, "crf": int, "preset": str}
+ENCODE: dict[str, type] = {"codec": str, "crf": int, "preset": str, "encoder": str}
 NOT_WORDS = ("encode", "overlays", "parts")  # made of several words, or the service's alone
 OVERLAYS = ("watermark", "digital-auth")
 KINDS: dict[str, Any] = {
@@ -43,8 +44,11 @@ def options_of(values: Mapping[str, Any]) -> DubOptions:
 
     Raises:
         OptionError: a value is outside its range.
+        BackendError: an encoder does not work here.
     """
     encode = {name: values[name] for name in ENCODE if name in values}
+    if "encoder" in encode:
+        encode["encoder"] = choose_encoder(encode["encoder"], encode.get("codec", EncodeOptions().codec))
     overlays = {name.replace("-", "_"): values[name] for name in OVERLAYS if name in values}
     plain = {name.replace("-", "_"): value for name, value in values.items() if name not in (*ENCODE, *OVERLAYS)}
     return DubOptions(**plain, encode=EncodeOptions(**encode), overlays=heygem_overlays(**overlays))

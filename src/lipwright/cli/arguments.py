@@ -11,18 +11,22 @@ if TYPE_CHECKING:
     from lipwright.pipeline import executor
 
 Video = Annotated[
+    Path,
+    typer.Option("--video", "--video_path", "--source_path", "--face", help="A video or photo of the person."),
+]
+VideoOrUrl = Annotated[
     str,
     typer.Option(
         "--video", "--video_path", "--source_path", "--face", help="A video or photo of the person: a path, or a URL."
     ),
 ]
-Audio = Annotated[
+AudioOrUrl = Annotated[
     str,
     typer.Option(
         "--audio", "--audio_path", help="What the person shall say: any sound file or a video's sound, likewise."
     ),
 ]
-Output = Annotated[
+OutputOrUrl = Annotated[
     str,
     typer.Option(
         "--output", "-o", "--output_path", "--video_out_path", "--outfile",

@@ -28,9 +28,9 @@ MARKS = {
 
 
 def dub(
-    video: args.Video,
-    audio: args.Audio,
-    output: args.Output,
+    video: args.VideoOrUrl,
+    audio: args.AudioOrUrl,
+    output: args.OutputOrUrl,
     engine: args.Engine = "native",
     length: Annotated[
         str, typer.Option(help="When sound and footage differ: bounce, loop, cut_off, silence or remap.")
@@ -40,6 +40,12 @@ def dub(
     codec: Annotated[str, typer.Option(help="h264, hevc or vp9.")] = "h264",
     crf: Annotated[int, typer.Option(help="Quality of the encoder; lower is better.")] = 18,
     preset: Annotated[str, typer.Option(help="Speed of the encoder: ultrafast … veryslow.")] = "veryfast",
+    encoder: Annotated[
+        str,
+        typer.Option(
+            help="Who encodes: software, hardware (nvenc, videotoolbox, qsv, amf), or auto: hardware that works here."
+        ),
+    ] = "software",
     tracker: args.Tracker = "facemesh",
     cache: args.Cache = None,
     intensity: Annotated[
@@ -94,6 +100,7 @@ def dub(
     with terminal.errors():
         from lipwright.compose.overlays import heygem_overlays
         from lipwright.media import EncodeOptions
+        from lipwright.media.hardware import choose_encoder
         from lipwright.media.rates import parse_rate
         from lipwright.pipeline.config import DubOptions
 
@@ -103,7 +110,7 @@ def dub(
             length=length,
             person=person,
             fps=parse_rate(fps) if fps else None,
-            encode=EncodeOptions(codec=codec, crf=crf, preset=preset),
+            encode=EncodeOptions(codec=codec, crf=crf, preset=preset, encoder=choose_encoder(encoder, codec)),
             tracker=tracker,
             cache=cache,
             intensity=intensity,
@@ -140,11 +147,13 @@ def dub(
 def make(terminal: Terminal, asked: tuple[str, str, str], options: "DubOptions", executor: "Executor") -> None:
     """The job itself; `asked` are video, audio and output, paths or URLs."""
     from lipwright.pipeline.run import dub as run
+    from lipwright.runtime import share_cores
     from lipwright.storage import is_url, published, shown
 
     output = asked[2]
     if options.mask_debug and is_url(output):
         raise OptionError("--mask-debug writes a second file beside the output, which must be a path then, not a URL")
+    share_cores()
     with (
         terminal.progress() as progress,
         published(output, progress) as made,
