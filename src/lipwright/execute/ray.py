@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import time
 from collections import deque
 from collections.abc import Generator, Sequence
@@ -15,8 +16,12 @@ from lipwright.execute.sent import PIECE, Drawer, SentJob
 from lipwright.pipeline.executor import Work
 from lipwright.pipeline.job import needed_models
 
+ANSWER_S = 10.0  # for a head to answer
+CLOSE_S = 5.0  # for actors to clear up
 WAIT_S = 120.0  # for a first actor to begin
 MOST_TRIES = 4  # of one part, each on another actor
+log = logging.getLogger(__name__)
+
 GPUS = ("cuda", "tensorrt", "rocm")
 
 
@@ -42,13 +47,35 @@ def connect(address: str | None) -> ModuleType:
     """
     ray = load_ray()
     if not ray.is_initialized():
+        _check_answers(address)
         own: dict[str, Any] = {} if address else {"include_dashboard": False}
         try:
             ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **own)
         except (ConnectionError, RuntimeError, ValueError, TimeoutError) as exc:
             reason = str(exc).strip().partition("\n")[0]
             raise BackendError(f"no Ray cluster answers at {address} ({reason}); check the address") from exc
+        _keep_quiet(ray)
     return ray
+
+
+def _keep_quiet(ray: ModuleType) -> None:
+    """Ray prints how a machine ended on stdout, which is not its own; no setting turns that off."""
+    worker: Any = getattr(getattr(ray, "_private", None), "worker", None)
+    if hasattr(worker, "print_to_stdstream"):
+        worker.print_to_stdstream = lambda data, **_: log.info("%s", data)
+
+
+def _check_answers(address: str | None) -> None:
+    """Refuse at once where nobody listens: Ray itself goes on asking for many minutes."""
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if not host:
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=ANSWER_S).close()
+    except (OSError, ValueError) as exc:
+        raise BackendError(
+            f"no Ray cluster answers at {address} ({exc}); give the HOST:PORT of its head, as `ray start` prints it"
+        ) from exc
 
 
 @dataclass(slots=True)
@@ -141,8 +168,12 @@ class _Crew:
         return self.done.pop(number)
 
     def end(self) -> None:
-        """Let the actors go."""
-        for actor in (*self.idle, *(hand.actor for hand in self.busy.values())):
+        """Let the actors go; those that draw may end that first, within a moment."""
+        actors = [*self.idle, *(hand.actor for hand in self.busy.values())]
+        if actors:
+            closed = [actor.close.remote() for actor in actors]
+            self.ray.wait(closed, num_returns=len(closed), timeout=CLOSE_S)
+        for actor in actors:
             self.ray.kill(actor)
 
     def _wanted(self) -> str:

@@ -127,6 +127,10 @@ class Drawer:
         self._folder = Path(self._opened.enter_context(TemporaryDirectory(prefix="lipwright-")))
         self._taken: dict[str, Path] = {}
 
+    def close(self) -> None:
+        """Let go of the job, and of what lies in this machine's temporary folder."""
+        self._opened.close()
+
     def missing(self) -> list[str]:
         """Which of `video` and `audio` must be sent; refuses to draw what would come out otherwise.
 
