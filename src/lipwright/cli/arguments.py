@@ -14,15 +14,25 @@ Video = Annotated[
     Path,
     typer.Option("--video", "--video_path", "--source_path", "--face", help="A video or photo of the person."),
 ]
-Audio = Annotated[
-    Path, typer.Option("--audio", "--audio_path", help="What the person shall say: any sound file, or a video's sound.")
-]
-Output = Annotated[
-    Path,
+VideoOrUrl = Annotated[
+    str,
     typer.Option(
-        "--output", "-o", "--output_path", "--video_out_path", "--outfile", help="The video (MP4, MOV, MKV, WebM)."
+        "--video", "--video_path", "--source_path", "--face", help="A video or photo of the person: a path, or a URL."
     ),
 ]
+AudioOrUrl = Annotated[
+    str,
+    typer.Option(
+        "--audio", "--audio_path", help="What the person shall say: any sound file or a video's sound, likewise."
+    ),
+]
+OutputOrUrl = Annotated[
+    str,
+    typer.Option(
+        "--output", "-o", "--output_path", "--video_out_path", "--outfile",
+        help="The video (MP4, MOV, MKV, WebM): a path, or a URL of s3 or gs.",
+    ),
+]  # fmt: skip
 Person = Annotated[
     str, typer.Option(help="Which face, if there are several: largest, center, left, right, or 1, 2, … from the left.")
 ]
