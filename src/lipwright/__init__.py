@@ -19,6 +19,7 @@ if typing.TYPE_CHECKING:
     from lipwright.pipeline.config import DubOptions
     from lipwright.pipeline.report import Report
     from lipwright.pipeline.run import dub, dub_frames
+    from lipwright.streaming.session import Session
 
 __version__ = "0.1.0"
 
@@ -33,6 +34,7 @@ __all__ = [
     "OptionError",
     "OutputError",
     "Report",
+    "Session",
     "ShapeError",
     "dub",
     "dub_frames",
@@ -42,6 +44,7 @@ _LAZY = {
     "DubOptions": "lipwright.pipeline.config",
     "EncodeOptions": "lipwright.media",
     "Report": "lipwright.pipeline.report",
+    "Session": "lipwright.streaming.session",
     "dub": "lipwright.pipeline.run",
     "dub_frames": "lipwright.pipeline.run",
 }

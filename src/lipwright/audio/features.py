@@ -44,26 +44,37 @@ class RunningNorm:
     total: np.ndarray = field(default_factory=lambda: PRIOR_STEPS * average_voice())
     weight: float = PRIOR_STEPS
     _forget: float = field(default=1 - BLOCK / MEMORY_STEPS, init=False)
+    _block: np.ndarray = field(default_factory=lambda: np.zeros(BANDS, np.float32), init=False)  # sum of what is heard
+    _steps: int = field(default=0, init=False)  # of the block
+    _spoken: int = field(default=0, init=False)  # of them, those that are not quiet
 
     def __call__(self, mel: np.ndarray, level: np.ndarray, quiet: np.ndarray) -> np.ndarray:
-        """(n, 80) dB, level (n,) dB, quiet (n,) bool to (n, 80) float32, unitless.
-
-        Chunks but the last must be multiples of 10 steps long.
-        """
+        """(n, 80) dB, level (n,) dB, quiet (n,) bool to (n, 80) float32, unitless; chunks of any lengths."""
         out = mel - level[:, None]
         np.maximum(out, -90.0, out=out)
-        for first in range(0, len(mel), BLOCK):
-            part = slice(first, first + BLOCK)
+        first = 0
+        while first < len(mel):
+            part = slice(first, min(first + BLOCK - self._steps, len(mel)))
             mean = self.total / self.weight
             heard = out[part][~quiet[part]]
             out[part] -= mean
-            self.total = self._forget * self.total + heard.sum(0)
-            self.weight = self._forget * self.weight + len(heard)
-            if self.weight < PRIOR_STEPS / 2:  # a long pause: lean on the average voice again
-                self.total = self.total + (PRIOR_STEPS / 2 - self.weight) * average_voice()
-                self.weight = PRIOR_STEPS / 2
+            self._block = self._block + heard.sum(0)
+            self._spoken += len(heard)
+            self._steps += part.stop - first
+            first = part.stop
+            if self._steps == BLOCK:
+                self._close_block()
         out /= UNIT_DB
         return np.clip(out, LOWEST, HIGHEST, out=out)
+
+    def _close_block(self) -> None:
+        """Let the running mean learn of the block that is complete."""
+        self.total = self._forget * self.total + self._block
+        self.weight = self._forget * self.weight + self._spoken
+        if self.weight < PRIOR_STEPS / 2:  # a long pause: lean on the average voice again
+            self.total = self.total + (PRIOR_STEPS / 2 - self.weight) * average_voice()
+            self.weight = PRIOR_STEPS / 2
+        self._block, self._steps, self._spoken = np.zeros(BANDS, np.float32), 0, 0
 
 
 def listen(sound: Sound) -> SpeechFeatures:

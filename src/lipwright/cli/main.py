@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from lipwright import __version__
-from lipwright.cli import avatar, bench, doctor, dub, evaluate, keys, models, serve, train, ui, verify
+from lipwright.cli import avatar, bench, doctor, dub, evaluate, keys, live, models, serve, train, ui, verify
 from lipwright.errors import OptionError
 
 GARBAGE = 50_000  # objects until rubbish is looked for: modules leave none, and looking took a tenth of the start
@@ -31,6 +31,7 @@ app.command()(doctor.doctor)
 app.command()(bench.bench)
 app.command()(evaluate.evaluate)
 app.command()(serve.serve)
+app.command()(live.live)
 app.command()(ui.ui)
 app.command()(verify.verify)
 app.add_typer(avatar.app, name="avatar")

@@ -86,14 +86,14 @@ class MouthMotion:
                 raise OptionError(f"mouth motion needs {RATE} speech rows a second, got {piece.rate}")
             gates.append(piece.gate)
             heard = np.concatenate([heard, np.column_stack([piece.mel, piece.energy])])
-            while len(heard) >= _rows(STEPS_AT_ONCE):
-                mouths.append(self._run(heard, STEPS_AT_ONCE))
+            while len(heard) >= rows_of(STEPS_AT_ONCE):
+                mouths.append(self.run(heard, STEPS_AT_ONCE))
                 heard = heard[STEP * STEPS_AT_ONCE :]
         steps = -(-(len(heard) - PAST) // STEP)
         heard = np.concatenate([heard, silence])
         while steps > 0:
             some = min(steps, STEPS_AT_ONCE)
-            mouths.append(self._run(heard, some))
+            mouths.append(self.run(heard, some))
             heard, steps = heard[STEP * some :], steps - some
         if not mouths:
             nothing = np.zeros(0, np.float32)
@@ -117,9 +117,9 @@ class MouthMotion:
             raise OptionError(f"cannot make {frames} frames at {fps} frames per second")
         return CodedDrive(code, fps, frames, intensity)
 
-    def _run(self, heard: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
+    def run(self, heard: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
         """Coefficients and closure of the first steps of what was heard. (n, 81) to (2 * steps, 16), (2 * steps,)."""
-        coefficients, closure = self.session.run(None, {"speech": heard[None, : _rows(steps)]})
+        coefficients, closure = self.session.run(None, {"speech": heard[None, : rows_of(steps)]})
         return np.asarray(coefficients)[0], np.asarray(closure)[0]
 
 
@@ -149,17 +149,29 @@ class CodedDrive:
         gate = between(self.code.gate[:, None], frames, self.fps / RATE)
         weights = np.float32(self.intensity) * gate * between(self.code.coefficients, frames, self.fps / OUTPUTS)
         shut = between(shut_share(self.code.closure)[:, None], frames, self.fps / OUTPUTS)[:, 0]
-        basis = self.basis
-        offsets = np.empty((len(frames), *basis.shape[1:]), np.float32)
+        offsets = np.empty((len(frames), *self.basis.shape[1:]), np.float32)
         for first in range(0, len(frames), FRAMES_AT_ONCE):  # the steps between need several times the room
             part = slice(first, first + FRAMES_AT_ONCE)
-            # Not BLAS: how it rounds a row can depend on how many others there are.
-            moved = np.einsum("ik,kpc->ipc", weights[part], basis)
-            offsets[part] = lips_apart(lips_shut(jaw_stops(moved), shut[part]))
+            offsets[part] = moved(weights[part], shut[part], self.basis)
         return MouthDrive(offsets)
 
 
-def _rows(steps: int) -> int:
+def moved(weights: np.ndarray, shut: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """Mouths of coefficients behind the gate, drawn together as far as they are shut.
+
+    Args:
+        weights: (F, 16) float32.
+        shut: (F,) float32, see `shut_share`.
+        basis: (16, 68, 3) float32.
+
+    Returns:
+        (F, 68, 3) float32 displacements.
+    """
+    # Not BLAS: how it rounds a row can depend on how many others there are.
+    return lips_apart(lips_shut(jaw_stops(np.einsum("ik,kpc->ipc", weights, basis)), shut))
+
+
+def rows_of(steps: int) -> int:
     """Rows that so many steps see."""
     return PAST + STEP * (steps - 1) + 1 + FUTURE
 

@@ -16,7 +16,7 @@ from lipwright.media import Picture
 from lipwright.motion.base import Drive
 from lipwright.pipeline.plan import FramePlan
 from lipwright.render.bank import Wanted, choose_views, ring_shape
-from lipwright.render.base import Patch, RenderSpec, Shot, load_renderer
+from lipwright.render.base import Patch, Renderer, RenderSpec, Shot, load_renderer
 from lipwright.runtime import Models
 
 AT_ONCE, AHEAD = 5_000, 500  # frames whose looks into the mouth are chosen together, and looked ahead at meanwhile
@@ -168,16 +168,43 @@ class MouthStaging:
         if not layer.drawn[output]:
             return None
         aim, source = self.aim(output, under=under), layer.source[output]
-        x, y, width, height = _around(aim, frame.shape)
-        mesh, target = aim.mesh - np.array((x, y, 0), np.float32), aim.target - np.array((x, y), np.float32)
-        seen = Shot(frame.part(x, y, width, height), mesh, target, int(layer.views[output]), self._blur[source])
-        patch = self._renderer.render(seen)
-        return replace(patch, x=patch.x + x, y=patch.y + y)
+        return draw_aimed(self._renderer, frame, aim, int(layer.views[output]), self._blur[source])
 
     def aim(self, output: int, *, under: bool) -> Aim:
         """See `Staging.aim`."""
         layer = self._under if under else self._over
         return Aim(self._points[layer.source[output]], layer.target(output))
+
+
+def draw_aimed(renderer: Renderer, frame: Picture, aim: Aim, view: int, blur: np.ndarray) -> Patch:
+    """Draw one frame's mouth. The renderer is given the face and what is around it.
+
+    Args:
+        renderer: draws target points on a mesh.
+        frame: the source frame.
+        aim: its face, and where the drive points shall be.
+        view: entry of the mouth bank, -1 for none.
+        blur: (2,) float32 of the frame, see `Avatar.blur`.
+    """
+    x, y, width, height = _around(aim, frame.shape)
+    mesh, target = aim.mesh - np.array((x, y, 0), np.float32), aim.target - np.array((x, y), np.float32)
+    patch = renderer.render(Shot(frame.part(x, y, width, height), mesh, target, view, blur))
+    return replace(patch, x=patch.x + x, y=patch.y + y)
+
+
+def trusted(avatar: Avatar, mouths: np.ndarray, source: np.ndarray) -> np.ndarray:
+    """Mouths relaxed towards the source frames' own as far as these are not to be trusted with others.
+
+    Args:
+        avatar: the person.
+        mouths: (F, 68, 3) float32 face space.
+        source: (F,) the frames they go onto, which show the face.
+
+    Returns:
+        (F, 68, 3) float32 face space.
+    """
+    trust = avatar.trust[source][:, None, None]
+    return np.where(trust < 1, avatar.own_mouths(source) * (1 - trust) + mouths * trust, mouths)
 
 
 class _Mouths:
@@ -200,8 +227,7 @@ class _Mouths:
         """
         first = int(outputs[0])
         mouths = self._style.mouths(self._drive.part(range(first, int(outputs[-1]) + 1)))[outputs - first]
-        trust = self.avatar.trust[source][:, None, None]
-        return np.where(trust < 1, self.avatar.own_mouths(source) * (1 - trust) + mouths * trust, mouths)
+        return trusted(self.avatar, mouths, source)
 
 
 class _Layer:

@@ -1,0 +1,1 @@
+"""A live session in a browser page, over WebRTC. Needs the extra `live`."""
