@@ -233,7 +233,7 @@ def test_the_quick_map_is_exact_where_it_has_to_be_and_close_elsewhere(mesh):
     assert away.shape == size
     inner = away[fine[1] : fine[3], fine[0] : fine[2]]
     assert np.quantile(inner, 0.99) < 1e-3  # a rim that the box cuts off may be filled otherwise
-    assert np.quantile(away, 0.99) < 0.15
+    assert np.quantile(away, 0.99) < 0.4
     assert away.mean() < 0.02
     nowhere = quick_map(source, moved - low, ringed_triangles(), size, low, (-9, -9, -2, -2))
     assert np.quantile(np.hypot(*(a - b for a, b in zip(nowhere, right, strict=True))), 0.9) < 0.15
