@@ -14,7 +14,7 @@ from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from lipwright.errors import InputError
 from lipwright.live.pacer import Pacer
-from lipwright.live.tracks import SOUND_RATE, Pictures, Voice, mono_of
+from lipwright.live.tracks import PACKET, SOUND_RATE, Pictures, Voice, mono_of
 from lipwright.streaming.session import Session
 
 CONNECT_S = 20.0  # for a page to connect once it was answered
@@ -143,8 +143,8 @@ class Peer:
             self._loop.call_soon_threadsafe(self._put, picture, packets)
 
     def _put(self, picture: av.VideoFrame | None, packets: list[av.AudioFrame]) -> None:
-        for packet in packets:
-            self._voice.put(packet)
+        for number, packet in enumerate(packets):  # each in its own time: a browser takes a burst for jitter
+            self._loop.call_later(number * PACKET / SOUND_RATE, self._voice.put, packet)
         if picture is not None:
             self._pictures.put(picture)
 
