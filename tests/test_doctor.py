@@ -113,7 +113,7 @@ class TestMissingLibraries:
     def test_opencv_without_its_system_libraries(self):
         found = self.findings({"cv2": GL})
         broken = {name for name, check in found.items() if check["status"] == "fail"}
-        assert broken == {"OpenCV", "tracker facemesh", "tracker landmarker", "signing"}
+        assert broken == {"OpenCV", "encoders", "tracker facemesh", "tracker landmarker", "signing"}
         for name in broken:
             assert found[name]["detail"] == GL
             assert REMEDY in found[name]["remedy"]

@@ -1,6 +1,7 @@
 """A person's footage to an avatar, in one pass over its frames."""
 
 from collections.abc import Iterable
+from contextlib import closing
 
 import numpy as np
 
@@ -8,16 +9,19 @@ from lipwright.avatar.avatar import Avatar
 from lipwright.avatar.trust import Glance, glance, relied_on, trust
 from lipwright.errors import NoFaceError
 from lipwright.face.base import FaceTracker
-from lipwright.face.track import PersonFollower, follow_person, to_track
+from lipwright.face.track import Frame, PersonFollower, follow_person, to_track
 from lipwright.facespace import DRIVE, STABLE, fit_pose
+from lipwright.media import Picture, prefetch
 from lipwright.progress import Progress, silent
 from lipwright.render.bank import MouthBank, build_bank, cut_mouth, skin_tone
 
+AHEAD = 4  # frames in flight between the two threads
+AROUND = 0.1  # of the face's size, around it: where it is looked at
 MOST_CROPS = 640  # mouths kept while looking; at this many, every other one goes and twice as few are taken
 
 
 def analyse(
-    frames: Iterable[np.ndarray],
+    frames: Iterable[Frame],
     tracker: FaceTracker,
     *,
     name: str,
@@ -31,7 +35,7 @@ def analyse(
     crops.
 
     Args:
-        frames: (H, W, 3) uint8 RGB, all of one size.
+        frames: (H, W, 3) uint8 RGB or pictures, all of one size; read ahead in a thread, where the face is followed.
         tracker: finds and fits the face.
         name: what to call the footage in messages.
         person: which of several faces, see `lipwright.face.track.choose`.
@@ -45,13 +49,15 @@ def analyse(
     cuts: list[bool] = []
     glances: dict[int, Glance] = {}
     album, follower = _Album(), PersonFollower(tracker, person)
-    for number, (frame, mesh, cut) in enumerate(follow_person(frames, follower)):
-        meshes.append(mesh)
-        cuts.append(cut)
-        if mesh is not None:
-            glances[number] = glance(frame, mesh)
-            album.offer(number, frame, mesh)
-        progress("analyse", number + 1, total)
+    with closing(prefetch(follow_person(frames, follower), AHEAD)) as followed:
+        for number, (frame, mesh, cut) in enumerate(followed):
+            meshes.append(mesh)
+            cuts.append(cut)
+            if mesh is not None:
+                face, corner = _face(Picture.of(frame), mesh)
+                glances[number] = glance(face, mesh - corner)
+                album.offer(number, face, mesh - corner, corner)
+            progress("analyse", number + 1, total)
     try:
         track = to_track(meshes, cuts, follower)
     except NoFaceError as exc:
@@ -63,6 +69,16 @@ def analyse(
     return Avatar(name, person, track, album.bank(track.points, blur, relied_on(worth)), worth, blur)
 
 
+def _face(frame: Picture, mesh: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The part of a frame with a face, (H, W, 3) uint8 RGB, and where it begins, (3,) float32 pixels."""
+    low, high = mesh[:, :2].min(0), mesh[:, :2].max(0)
+    room = AROUND * float((high - low).max())
+    size = np.array(frame.shape[1::-1])
+    x0, y0 = np.clip(np.floor(low - room).astype(int), 0, np.maximum(size - 2, 0))
+    x1, y1 = np.clip(np.ceil(high + room).astype(int), (x0 + 1, y0 + 1), size)
+    return frame.part(int(x0), int(y0), int(x1 - x0), int(y1 - y0)), np.array((x0, y0, 0), np.float32)
+
+
 class _Album:
     """Mouth crops of evenly spaced frames, never more than `MOST_CROPS`."""
 
@@ -70,10 +86,13 @@ class _Album:
         self._stride = 1
         self._kept: list[tuple[int, tuple[bytes, np.ndarray], np.ndarray]] = []
 
-    def offer(self, number: int, frame: np.ndarray, mesh: np.ndarray) -> None:
+    def offer(self, number: int, face: np.ndarray, mesh: np.ndarray, corner: np.ndarray) -> None:
+        """A part of a frame, its mesh, and (3,) where in the frame it begins."""
         if number % self._stride:
             return
-        self._kept.append((number, cut_mouth(frame, mesh), skin_tone(frame, mesh)))
+        picture, (x, y, scale) = cut_mouth(face, mesh)
+        place = np.array((x + corner[0], y + corner[1], scale), np.float32)
+        self._kept.append((number, (picture, place), skin_tone(face, mesh)))
         if len(self._kept) >= MOST_CROPS:
             self._stride *= 2
             self._kept = [entry for entry in self._kept if entry[0] % self._stride == 0]

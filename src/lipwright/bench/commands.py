@@ -14,7 +14,6 @@ from av.video.stream import VideoStream
 
 from lipwright.errors import BackendError, InputError, LipwrightError, OutputError
 from lipwright.media import EncodeOptions
-from lipwright.media.options import CODECS
 
 COMMAND = ("-m", "lipwright.cli.main")
 SAMPLE_SECONDS = 0.02
@@ -83,7 +82,7 @@ def run_floor(source: Path, sink: Path, options: EncodeOptions) -> float:
     Returns:
         Wall-clock seconds.
     """
-    encoder = CODECS[options.codec].encoder
+    encoder = options.ffmpeg_name
     start = time.perf_counter()
     with av.open(str(source)) as reader, av.open(str(sink), "w") as writer:
         video, sound = reader.streams.video[0], reader.streams.audio[0]

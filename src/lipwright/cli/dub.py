@@ -37,6 +37,12 @@ def dub(
     codec: Annotated[str, typer.Option(help="h264, hevc or vp9.")] = "h264",
     crf: Annotated[int, typer.Option(help="Quality of the encoder; lower is better.")] = 18,
     preset: Annotated[str, typer.Option(help="Speed of the encoder: ultrafast … veryslow.")] = "veryfast",
+    encoder: Annotated[
+        str,
+        typer.Option(
+            help="Who encodes: software, hardware (nvenc, videotoolbox, qsv, amf), or auto: hardware that works here."
+        ),
+    ] = "software",
     tracker: args.Tracker = "facemesh",
     cache: args.Cache = None,
     intensity: Annotated[
@@ -89,6 +95,7 @@ def dub(
     with terminal.errors():
         from lipwright.compose.overlays import heygem_overlays
         from lipwright.media import EncodeOptions
+        from lipwright.media.hardware import choose_encoder
         from lipwright.media.rates import parse_rate
         from lipwright.pipeline.config import DubOptions
 
@@ -98,7 +105,7 @@ def dub(
             length=length,
             person=person,
             fps=parse_rate(fps) if fps else None,
-            encode=EncodeOptions(codec=codec, crf=crf, preset=preset),
+            encode=EncodeOptions(codec=codec, crf=crf, preset=preset, encoder=choose_encoder(encoder, codec)),
             tracker=tracker,
             cache=cache,
             intensity=intensity,
@@ -134,7 +141,9 @@ def dub(
 def make(terminal: Terminal, paths: tuple[Path, Path, Path], options: "DubOptions") -> None:
     """The job itself; `paths` are video, audio and output."""
     from lipwright.pipeline.run import dub as run
+    from lipwright.runtime import share_cores
 
+    share_cores()
     with terminal.progress() as progress:
         report = run(*paths, options=options, progress=progress)
     lines = [summary(report)]

@@ -5,6 +5,7 @@ engine is missing, or `doctor` found what stops a job · 5 `verify` found what w
 130 interrupted.
 """
 
+import gc
 import io
 import json
 import signal
@@ -16,6 +17,8 @@ import typer
 from lipwright import __version__
 from lipwright.cli import avatar, bench, doctor, dub, evaluate, keys, live, models, serve, train, ui, verify
 from lipwright.errors import OptionError
+
+GARBAGE = 50_000  # objects until rubbish is looked for: modules leave none, and looking took a tenth of the start
 
 app = typer.Typer(
     help="Lip-sync: make a person in a video or photo say a sound.\n\n" + (__doc__ or "").partition("\n\n")[2],
@@ -58,6 +61,7 @@ def _interrupt(*_: object) -> None:
 def main() -> None:
     """Run the command line. Being told to stop (SIGTERM) ends a job as cleanly as Ctrl-C does."""
     signal.signal(signal.SIGTERM, _interrupt)
+    gc.set_threshold(GARBAGE)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a pipe on Windows knows few letters; a file's name may have others
             stream.reconfigure(errors="backslashreplace")

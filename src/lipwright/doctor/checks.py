@@ -118,6 +118,16 @@ def _ffmpeg() -> Finding:
     return Finding(detail=f"PyAV {av.__version__} with {', '.join(libraries)}")
 
 
+def _encoders() -> Finding:
+    from lipwright.media.hardware import HARDWARE, why_not
+
+    found = {name: why_not(name, "h264") for name in HARDWARE}
+    working = [name for name, reason in found.items() if not reason]
+    if working:
+        return Finding(detail=f"software, and in hardware {', '.join(working)}; --encoder chooses")
+    return Finding(detail=f"software; no hardware: {'; '.join(found.values())}")
+
+
 def _onnx_runtime() -> Finding:
     from lipwright.runtime import load_onnxruntime
     from lipwright.runtime.sessions import CPU_PROVIDER
@@ -276,6 +286,7 @@ CHECKS: dict[str, Check] = {
     "OpenCV": _opencv,
     "FFmpeg": _ffmpeg,
     **{f"codec {name}": partial(codec, name) for name in (*VIDEO, *AUDIO)},
+    "encoders": _encoders,
     "ONNX Runtime": _onnx_runtime,
     "models": _models,
     **{f"device {name}": partial(engines.device, name) for name in DEVICE_NAMES},

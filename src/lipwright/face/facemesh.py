@@ -2,6 +2,10 @@
 
 import contextlib
 import os
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 import cv2
@@ -16,6 +20,31 @@ SAME_FACE_IOU = 0.3
 BLANK = np.zeros((64, 64, 3), np.uint8)
 
 
+@contextlib.contextmanager
+def deferred(*names: str) -> Iterator[None]:
+    """Let modules that are imported in the block be loaded when something of theirs is first used.
+
+    MediaPipe imports what plots and what records, for functions that nobody calls here: a third of its start.
+    """
+    absent = [name for name in names if name not in sys.modules]
+    for name in absent:
+        sys.modules[name] = _Deferred(name)
+    try:
+        yield
+    finally:
+        for name in absent:
+            del sys.modules[name]
+
+
+class _Deferred(ModuleType):
+    """Stands for a module until something of it is asked for."""
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the module has
+        if name.startswith("__") or sys.modules.get(self.__name__) is self:
+            raise AttributeError(name)
+        return getattr(import_module(self.__name__), name)
+
+
 def import_mediapipe() -> Any:  # noqa: ANN401 - mediapipe ships no types
     """MediaPipe, or a sentence that says what the machine lacks.
 
@@ -24,7 +53,8 @@ def import_mediapipe() -> Any:  # noqa: ANN401 - mediapipe ships no types
     """
     os.environ.setdefault("GLOG_minloglevel", "2")  # graph chatter on stderr, nothing a user can act on
     try:
-        import mediapipe
+        with deferred("matplotlib", "matplotlib.pyplot", "sounddevice"):
+            import mediapipe
     except ImportError as exc:
         hint = "install `mediapipe==0.10.21`"
         if "libGL" in str(exc) or "libgthread" in str(exc):

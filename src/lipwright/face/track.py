@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -10,7 +11,10 @@ from lipwright.errors import NoFaceError, OptionError
 from lipwright.face.base import FaceTracker
 from lipwright.face.smooth import smooth
 from lipwright.facespace import FACE_OVAL, MESH_POINTS, STABLE, eye_distance
+from lipwright.media import Picture
 from lipwright.structures import FaceTrack
+
+Frame = TypeVar("Frame", np.ndarray, Picture)
 
 WINDOW = 2.4  # side of the square the mesh is fitted in, in face sizes
 WINDOW_SLACK = 0.3  # the face may wander this far (in face sizes) from the window's middle before the window follows
@@ -105,8 +109,9 @@ class PersonFollower:
         self._absent = 0  # frames since the last mesh
         self.most_faces = 0
 
-    def follow(self, frame: np.ndarray, *, cut: bool) -> np.ndarray | None:
+    def follow(self, frame: np.ndarray | Picture, *, cut: bool) -> np.ndarray | None:
         """Mesh of the person in this frame. (H, W, 3) uint8 RGB to (478, 3) float32 pixels, None where absent."""
+        frame = Picture.of(frame)
         if cut:
             self._window = self._last = None
             self._since_search = RETRY_EVERY
@@ -130,12 +135,12 @@ class PersonFollower:
         grown = float(np.max(box[2:] - box[:2])) / side
         return bool(np.abs(box - self._last).max() > SLIDE * side or not 1 - SLIDE < grown < 1 + SLIDE)
 
-    def _search(self, frame: np.ndarray) -> np.ndarray | None:
+    def _search(self, frame: Picture) -> np.ndarray | None:
         self._since_search += 1
         if self._since_search < RETRY_EVERY:
             return None
         self._since_search = 0
-        boxes = self._confirmed(self._tracker.detect(frame), frame)
+        boxes = self._confirmed(self._tracker.detect(frame.rgb), frame)
         self.most_faces = max(self.most_faces, len(boxes))
         chosen = self._choose(boxes, frame)
         if chosen is None:
@@ -148,7 +153,7 @@ class PersonFollower:
         self._since_search = RETRY_EVERY
         return self._accept(points, frame)
 
-    def _confirmed(self, boxes: np.ndarray, frame: np.ndarray) -> np.ndarray:
+    def _confirmed(self, boxes: np.ndarray, frame: Picture) -> np.ndarray:
         """Of several boxes, those a mesh fits in: a detector's false alarms must not be counted or chosen."""
         if len(boxes) < 2:
             return boxes
@@ -160,23 +165,25 @@ class PersonFollower:
         self._window = None
         return np.array(kept, np.float32).reshape(-1, 4)
 
-    def _choose(self, boxes: np.ndarray, frame: np.ndarray) -> int | None:
+    def _choose(self, boxes: np.ndarray, frame: Picture) -> int | None:
         if self._last is None or (self.most_faces == 1 and self._absent > LOST_AFTER):
             return choose(boxes, self.person, (frame.shape[1], frame.shape[0]))
         return nearest(boxes, self._last)
 
-    def _fit(self, frame: np.ndarray, window: tuple[int, int, int, int] | None) -> np.ndarray | None:
+    def _fit(self, frame: Picture, window: tuple[int, int, int, int] | None) -> np.ndarray | None:
         if window is None:
             return None
         x0, y0, x1, y1 = window
-        crop = frame[y0:y1, x0:x1]
-        if not crop.size:  # a detector's box may lie outside the picture
+        if x0 >= x1 or y0 >= y1:  # a detector's box may lie outside the picture
             return None
-        scale = min(1.0, WINDOW_PIXELS / max(crop.shape[:2]))
+        box = x0, y0, x1 - x0, y1 - y0
+        scale = min(1.0, WINDOW_PIXELS / max(box[2:]))
         if scale < 1:
             # Averaging is ten times as slow at odd factors, and not needed down to half the size.
             how = cv2.INTER_LINEAR if scale > 0.5 else cv2.INTER_AREA
-            crop = cv2.resize(crop, None, fx=scale, fy=scale, interpolation=how)
+            crop = frame.shrunk(box, scale, how)
+        else:
+            crop = frame.part(*box)
         if self._fresh:  # the first fit stands on the detector's rough box, the second on the first
             self._tracker.fit(crop)
             self._fresh = False
@@ -187,7 +194,7 @@ class PersonFollower:
         points[:, :2] += np.array((x0, y0), np.float32) + (0.5 / scale - 0.5)
         return points if _plausible(points, frame) else None
 
-    def _accept(self, points: np.ndarray, frame: np.ndarray) -> np.ndarray:
+    def _accept(self, points: np.ndarray, frame: Picture) -> np.ndarray:
         box = mesh_box(points)
         self._last, self._absent = box, 0
         x0, y0, x1, y1 = self._window or (0, 0, 0, 0)
@@ -198,7 +205,7 @@ class PersonFollower:
             self._set_window(box, frame)
         return points
 
-    def _set_window(self, box: np.ndarray | None, frame: np.ndarray) -> None:
+    def _set_window(self, box: np.ndarray | None, frame: Picture) -> None:
         if box is None:
             return
         height, width = frame.shape[:2]
@@ -219,7 +226,7 @@ def mesh_box(points: np.ndarray) -> np.ndarray:
     return np.concatenate([outline.min(0), outline.max(0)])
 
 
-def _plausible(points: np.ndarray, frame: np.ndarray) -> bool:
+def _plausible(points: np.ndarray, frame: Picture) -> bool:
     inside = (points[:, :2] >= 0).all(1) & (points[:, :2] < (frame.shape[1], frame.shape[0])).all(1)
     return bool(inside.mean() > 0.6 and eye_distance(points) >= SMALLEST_EYES)
 
@@ -231,10 +238,10 @@ class CutDetector:
         self._last: np.ndarray | None = None
         self._steps: deque[float] = deque(maxlen=15)
 
-    def __call__(self, frame: np.ndarray) -> bool:
+    def __call__(self, frame: np.ndarray | Picture) -> bool:
         """(H, W, 3) uint8 RGB to True on the first frame of a shot."""
         # Nearest samples first: averaging a whole 4K frame would cost more than the decision is worth.
-        sparse = frame[:: max(1, frame.shape[0] // 108), :: max(1, frame.shape[1] // 192)]
+        sparse = Picture.of(frame).sparse(max(1, frame.shape[0] // 108), max(1, frame.shape[1] // 192))
         thumb = cv2.resize(sparse, (32, 18), interpolation=cv2.INTER_AREA).astype(np.float32)
         if self._last is None:
             self._last = thumb
@@ -249,9 +256,7 @@ class CutDetector:
         return False
 
 
-def follow_person(
-    frames: Iterable[np.ndarray], follower: PersonFollower
-) -> Iterator[tuple[np.ndarray, np.ndarray | None, bool]]:
+def follow_person(frames: Iterable[Frame], follower: PersonFollower) -> Iterator[tuple[Frame, np.ndarray | None, bool]]:
     """Yield (frame, mesh or None, cut) for each frame; the meshes are not smoothed yet."""
     is_cut = CutDetector()
     for frame in frames:

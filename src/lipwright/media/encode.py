@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 
 from lipwright.errors import MediaError, OptionError, OutputError
 from lipwright.media.colour import ColourTags, FromRgb
+from lipwright.media.hardware import choose_encoder
 from lipwright.media.options import CODECS, CONTAINERS, EncodeOptions
 from lipwright.media.partial import partial_name, remove_abandoned
 from lipwright.media.segment import PictureFormat, Segment
@@ -52,6 +53,7 @@ class ClipWriter:
             discards the file.
 
     Raises:
+        BackendError: The encoder does not work on this machine.
         OptionError: Size or rate is out of range, or the container does not take the codec.
         OutputError: The folder is missing or not writable, or the codec is not in this PyAV.
         MediaError: The sound cannot be read.
@@ -176,6 +178,7 @@ class ClipWriter:
         got = self.form.options.codec
         if got not in takes:
             raise OptionError(f"{self.path.suffix} takes {', '.join(takes)}, got {got}")
+        choose_encoder(self.form.options.encoder, got)
 
     def _begin(self) -> None:
         if not self.path.parent.is_dir():
@@ -205,7 +208,7 @@ class ClipWriter:
     def _add_video(self, container: OutputContainer) -> VideoStream:
         """The track, with an encoder that says what is in it; where segments are appended, it is given no picture."""
         codec = CODECS[self.form.options.codec]
-        stream = container.add_stream(codec.encoder, rate=self.form.fps, options=self.form.settings())
+        stream = container.add_stream(self.form.options.ffmpeg_name, rate=self.form.fps, options=self.form.settings())
         assert isinstance(stream, VideoStream)  # noqa: S101 - the table holds video encoders only
         self.form.settle(stream.codec_context)
         if codec.tag is not None and self._format != "matroska":

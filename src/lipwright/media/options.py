@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import cv2
 
 from lipwright.errors import OptionError
+from lipwright.media.hardware import ENCODERS, HARDWARE, SOFTWARE
 
 AVX512 = 13  # OpenCV's number of it, which its Python names leave out
 PRESETS = (
@@ -53,15 +54,18 @@ class EncodeOptions:
     Args:
         codec: A name in `CODECS`: h264, hevc or vp9.
         crf: Constant quality, lower is better; each codec has its own scale (h264: 18 is visually
-            lossless).
+            lossless). Hardware's own constant quality is set to what comes nearest.
         preset: Speed against size, by x264's names; other encoders get their nearest.
         sound_kbps: Bit rate of the sound, both channels together.
+        encoder: `software`, or a name in `lipwright.media.hardware.HARDWARE`: faster, larger files, and other packets
+            on other hardware.
     """
 
     codec: str = "h264"
     crf: int = 18
     preset: str = "veryfast"
     sound_kbps: int = 192
+    encoder: str = SOFTWARE
 
     def __post_init__(self) -> None:
         if self.codec not in CODECS:
@@ -73,11 +77,30 @@ class EncodeOptions:
             raise OptionError(f"preset must be one of {', '.join(PRESETS)}, got {self.preset!r}")
         if not 32 <= self.sound_kbps <= 512:
             raise OptionError(f"sound_kbps must be 32..512, got {self.sound_kbps}")
+        if self.encoder not in ENCODERS:
+            raise OptionError(f"encoder must be one of {', '.join(ENCODERS)}, got {self.encoder!r}")
+        if self.encoder in HARDWARE and self.codec not in HARDWARE[self.encoder].encoders:
+            known = ", ".join(HARDWARE[self.encoder].encoders)
+            raise OptionError(f"encoder {self.encoder} makes {known}, got codec {self.codec}; use encoder software")
+
+    @property
+    def ffmpeg_name(self) -> str:
+        """FFmpeg's name of the encoder."""
+        if self.encoder == SOFTWARE:
+            return CODECS[self.codec].encoder
+        return HARDWARE[self.encoder].encoders[self.codec]
+
+    @property
+    def pixels(self) -> str:
+        """FFmpeg's name of the pixel format the encoder takes."""
+        return "yuv420p" if self.encoder == SOFTWARE else HARDWARE[self.encoder].pixels
 
     def encoder_settings(self, width: int) -> dict[str, str]:
         """The options in the words of the codec's own encoder, for pictures of this width in pixels."""
         speed = PRESETS.index(self.preset)
         crf = str(self.crf)
+        if self.encoder != SOFTWARE:
+            return HARDWARE[self.encoder].settings(self.crf, speed)
         if self.codec == "vp9":
             slow = str(max(0, 8 - speed))
             return {"crf": crf, "b": "0", "deadline": "good", "cpu-used": slow, "row-mt": "1"}

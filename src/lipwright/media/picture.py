@@ -23,6 +23,7 @@ class Stored:
 
     def __init__(self, frame: av.VideoFrame, tags: ColourTags) -> None:
         self._frame, self.tags = frame, tags
+        self._last = (0, 0, np.zeros((0, 0, 3), np.uint8))  # x, y, RGB: a patch lies in what its renderer looked at
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -31,9 +32,15 @@ class Stored:
 
     def part(self, x: int, y: int, width: int, height: int) -> np.ndarray:
         """RGB of a part, the same bits whatever the part. (height, width, 3) uint8, the caller's own."""
+        left, top, known = self._last
+        if left <= x and top <= y and x + width <= left + known.shape[1] and y + height <= top + known.shape[0]:
+            return known[y - top : y - top + height, x - left : x - left + width].copy()
+        made = self._made(x, y, width, height)
+        self._last = x, y, made.copy()
+        return made
+
+    def _made(self, x: int, y: int, width: int, height: int) -> np.ndarray:
         luma, *chroma = planes_of(self._frame)
-        if not width or not height:
-            return np.zeros((height, width, 3), np.uint8)
         # Chroma samples that the part lies between, one more on each side than it covers.
         left, top = max(x // 2 - 1, 0), max(y // 2 - 1, 0)
         right, bottom = (x + width) // 2 + 2, (y + height) // 2 + 2
@@ -42,9 +49,27 @@ class Stored:
         merged = cv2.merge([luma[y : y + height, x : x + width], *wide])
         return cv2.transform(merged, yuv_to_rgb_matrix(self.tags))
 
-    def copied(self) -> av.VideoFrame:
-        """A frame of the same numbers, the caller's own, without the decoder's notes on it."""
-        copy = av.VideoFrame(self._frame.width, self._frame.height, "yuv420p")
+    def sparse(self, down: int, across: int) -> np.ndarray:
+        """See `Picture.sparse`."""
+        luma, *chroma = planes_of(self._frame)
+        rows, columns = np.arange(0, luma.shape[0], down), np.arange(0, luma.shape[1], across)
+        near = np.ix_(rows // 2, columns // 2)
+        seen = [np.ascontiguousarray(luma[::down, ::across]), *(plane[near] for plane in chroma)]
+        return cv2.transform(cv2.merge(seen), yuv_to_rgb_matrix(self.tags))
+
+    def shrunk(self, box: tuple[int, int, int, int], scale: float, how: int) -> np.ndarray:
+        """See `Picture.shrunk`: the planes are made smaller, and only what is left is converted."""
+        x, y, width, height = box
+        luma, *chroma = planes_of(self._frame)
+        small = cv2.resize(luma[y : y + height, x : x + width], None, fx=scale, fy=scale, interpolation=how)
+        parts = [plane[y // 2 : (y + height + 1) // 2, x // 2 : (x + width + 1) // 2] for plane in chroma]
+        size = small.shape[::-1]
+        merged = cv2.merge([small, *(cv2.resize(part, size, interpolation=how) for part in parts)])
+        return cv2.transform(merged, yuv_to_rgb_matrix(self.tags))
+
+    def copied(self, room: av.VideoFrame | None) -> av.VideoFrame:
+        """A frame of the same numbers, the caller's own, without the decoder's notes on it; see `Picture.as_stored`."""
+        copy = room or av.VideoFrame(self._frame.width, self._frame.height, "yuv420p")
         for there, here in zip(planes_of(copy), planes_of(self._frame), strict=True):
             there[:] = here
         self.tags.put_on(copy)
@@ -53,7 +78,12 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Laid:
-    """Pixels over a part of a frame: column and row of the first, and (h, w, 3) uint8 RGB."""
+    """Pixels over a part of a frame, with what lies below them already in them.
+
+    Args:
+        x, y: column and row of the first pixel; even.
+        pixels: (h, w, 3) uint8 RGB; of even size where the frame is.
+    """
 
     x: int
     y: int
@@ -63,6 +93,14 @@ class Laid:
     def box(self) -> tuple[int, int, int, int]:
         """x, y, width, height."""
         return self.x, self.y, self.pixels.shape[1], self.pixels.shape[0]
+
+    def write(self, frame: av.VideoFrame, tags: ColourTags) -> None:
+        """Put them into the planes of a frame; a chroma sample is the mean of its four pixels."""
+        turn, (_, _, width, height) = rgb_to_yuv_matrix(tags), self.box
+        small = cv2.resize(self.pixels, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+        parts = cv2.transform(self.pixels, turn[:1]), *cv2.split(cv2.transform(small, turn[1:]))
+        for step, plane, part in zip((1, 2, 2), planes_of(frame), parts, strict=True):
+            plane[self.y // step : (self.y + height) // step, self.x // step : (self.x + width) // step] = part
 
 
 class Picture:
@@ -76,11 +114,22 @@ class Picture:
     def __init__(self, base: "np.ndarray | Stored", laid: tuple[Laid, ...] = ()) -> None:
         self._base, self._laid = base, laid
 
+    @classmethod
+    def of(cls, frame: "np.ndarray | Picture") -> "Picture":
+        """The picture itself, or one of (H, W, 3) uint8 RGB."""
+        return frame if isinstance(frame, Picture) else cls(frame)
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """Of its RGB: height, width, 3."""
         height, width, _ = self._base.shape
         return height, width, 3
+
+    def sparse(self, down: int, across: int) -> np.ndarray:
+        """Every so many rows and columns of what it is laid on, about, (h, w, 3) uint8 RGB."""
+        if isinstance(self._base, Stored):
+            return self._base.sparse(down, across)
+        return self._base[::down, ::across]
 
     @cached_property
     def rgb(self) -> np.ndarray:
@@ -104,6 +153,19 @@ class Picture:
                 out[top - y : bottom - y, left - x : right - x] = seen
         return out
 
+    def shrunk(self, box: tuple[int, int, int, int], scale: float, how: int) -> np.ndarray:
+        """A part of what it is laid on made smaller, for a look at it. (h, w, 3) uint8 RGB.
+
+        Args:
+            box: x, y, width and height.
+            scale: at most 1.
+            how: OpenCV's interpolation.
+        """
+        if isinstance(self._base, Stored):
+            return self._base.shrunk(box, scale, how)
+        x, y, width, height = box
+        return cv2.resize(self._base[y : y + height, x : x + width], None, fx=scale, fy=scale, interpolation=how)
+
     def blended(self, pixels: np.ndarray, mask: np.ndarray, x: int, y: int) -> "Picture":
         """With a patch over it. Where the mask is 0 the RGB is equal bit for bit: both share the same pixel grid.
 
@@ -112,36 +174,35 @@ class Picture:
             mask: (h, w) float32, 0..1.
             x, y: the patch's first pixel in the frame.
         """
-        area = self.part(x, y, mask.shape[1], mask.shape[0])
-        return Picture(self._base, (*self._laid, Laid(x, y, cv2.blendLinear(area, pixels, 1 - mask, mask))))
+        (high, wide), (height, width, _) = mask.shape, self.shape
+        # What lies over a file's own numbers covers whole chroma samples, where the frame has them.
+        x0, y0, x1, y1 = (
+            x - x % 2,
+            y - y % 2,
+            min(x + wide + (x + wide) % 2, width),
+            min(y + high + (y + high) % 2, height),
+        )
+        whole = self.part(x0, y0, x1 - x0, y1 - y0)
+        area = whole[y - y0 : y - y0 + high, x - x0 : x - x0 + wide]
+        area[:] = cv2.blendLinear(np.ascontiguousarray(area), pixels, 1 - mask, mask)
+        return Picture(self._base, (*self._laid, Laid(x0, y0, whole)))
 
-    def as_stored(self, tags: ColourTags) -> av.VideoFrame | None:
+    def as_stored(self, tags: ColourTags, room: av.VideoFrame | None = None) -> av.VideoFrame | None:
         """The frame for an encoder, with the file's own numbers wherever nothing is laid over it; the caller's own.
 
         Args:
             tags: what the encoder's file will say of its numbers.
+            room: a frame that came from here and is needed no more, to be used again.
 
         Returns:
             8-bit 4:2:0; None where the file's numbers are no such, or mean something else.
         """
         if not isinstance(self._base, Stored) or self._base.tags != tags:
             return None
-        frame = self._base.copied()
+        frame = self._base.copied(room)
         for one in self._laid:
-            self._convert(frame, tags, one.box)
+            one.write(frame, tags)
         return frame
-
-    def _convert(self, frame: av.VideoFrame, tags: ColourTags, box: tuple[int, int, int, int]) -> None:
-        """Write a part's own RGB into a frame's planes; whole chroma samples, each the mean of its four pixels."""
-        x, y, width, height = box
-        x0, y0, x1, y1 = x - x % 2, y - y % 2, x + width + (x + width) % 2, y + height + (y + height) % 2
-        rgb = self.part(x0, y0, x1 - x0, y1 - y0)
-        luma, blue, red = planes_of(frame)
-        turn = rgb_to_yuv_matrix(tags)
-        luma[y0:y1, x0:x1] = cv2.transform(rgb, turn[:1])
-        small = cv2.resize(rgb, ((x1 - x0) // 2, (y1 - y0) // 2), interpolation=cv2.INTER_AREA)
-        at = slice(y0 // 2, y1 // 2), slice(x0 // 2, x1 // 2)
-        blue[at], red[at] = cv2.split(cv2.transform(small, turn[1:]))
 
 
 def is_own(frame: av.VideoFrame) -> bool:

@@ -92,11 +92,11 @@ class PictureFormat:
     def settle(self, context: VideoCodecContext) -> None:
         """Tell an encoder that is not open yet."""
         context.width, context.height = self.coded_size
-        context.pix_fmt = "yuv420p"
+        context.pix_fmt = self.options.pixels
         context.framerate = self.fps
         context.time_base = 1 / self.fps
         context.thread_type = "AUTO"  # pyright: ignore[reportAttributeAccessIssue] - its setter takes words
-        context.thread_count = THREADS.get(CODECS[self.options.codec].encoder, 0)
+        context.thread_count = THREADS.get(self.options.ffmpeg_name, 0)
         context.colorspace = self.colour.matrix
         context.color_primaries = self.colour.primaries
         context.color_trc = self.colour.transfer
@@ -148,7 +148,7 @@ class SegmentEncoder:
 
     def __init__(self, form: PictureFormat) -> None:
         self._form = form
-        context = av.CodecContext.create(CODECS[form.options.codec].encoder, "w")
+        context = av.CodecContext.create(form.options.ffmpeg_name, "w")
         assert isinstance(context, VideoCodecContext)  # noqa: S101 - the table holds video encoders only
         context.options = form.settings()
         form.settle(context)

@@ -7,7 +7,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from lipwright.alive.footage import AliveFootage
 from lipwright.avatar.analyse import analyse
 from lipwright.avatar.avatar import Avatar
 from lipwright.avatar.files import AnyAvatar
@@ -58,8 +57,9 @@ class MeshAnalysis:
 
     def build(self, clip: Clip, progress: Progress) -> Avatar:
         """See `Analysis.build`."""
-        with open_tracker(self._tracker) as tracker, closing(prefetch(clip.frames(), AHEAD)) as frames:
-            facts = clip.facts
+        facts = clip.facts
+        decoded = clip.pictures(range(facts.frames))
+        with open_tracker(self._tracker) as tracker, closing(prefetch(decoded, AHEAD)) as frames:
             made = analyse(
                 frames, tracker, name=facts.path.name, person=self._person, total=facts.frames, progress=progress
             )
@@ -67,6 +67,8 @@ class MeshAnalysis:
 
     def bring_alive(self, photo: Clip, avatar: Avatar, needed: int) -> tuple[Play, Avatar, int]:
         """See `Analysis.bring_alive`."""
+        from lipwright.alive.footage import AliveFootage  # hardly any job needs it
+
         alive = AliveFootage(next(photo.frames()), avatar, photo.facts.fps, needed)
         return lambda order: map(Picture, alive.play(order)), alive.avatar, alive.frames
 

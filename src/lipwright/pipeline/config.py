@@ -30,7 +30,8 @@ class DubOptions:
         person: `largest`, `center`, `left`, `right`, or a number counted from the left, from 1.
         fps: rate of the output, 1..120; None keeps the footage's.
         encode: codec and quality of the output.
-        cache: folder for avatars; None is the user's cache folder.
+        cache: folder for avatars and for parts of unfinished jobs; None is the user's cache folder.
+        parts: another folder for those parts; None: in the cache folder.
         tracker: row of `lipwright.face.base.TRACKERS`.
         intensity: how far the mouth moves from rest, 0..2; 1 as heard, 0 not at all. Closed lips stay closed.
         still: leave a photo as it is; else its head moves a little and its eyes blink. Nothing to a video.
@@ -65,6 +66,7 @@ class DubOptions:
     fps: Fraction | None = None
     encode: EncodeOptions = field(default_factory=EncodeOptions)
     cache: Path | None = None
+    parts: Path | None = None
     tracker: str = "facemesh"
     intensity: float = 1.0
     still: bool = False

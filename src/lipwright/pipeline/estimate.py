@@ -225,7 +225,8 @@ class _Trial:
 
     def _as_they_are(self, group: np.ndarray, begin: int) -> Generator[Written, None, None]:
         del begin
-        yield from self._clip.play(self._plan.source[group].tolist())
+        with closing(prefetch(self._clip.play(self._plan.source[group].tolist()), AHEAD)) as frames:
+            yield from frames
 
     def encode(self, suffix: str) -> None:
         """Draw and encode the groups, each into a file of its own."""
@@ -239,10 +240,10 @@ class _Trial:
             self._others += others
 
     def _encode(self, path: Path, frames: Generator[Written, None, None]) -> None:
-        began, some = None, _for_a_while(frames, LONGEST_TRIAL / len(self._groups))
-        with closing(frames), closing(prefetch(some, AHEAD)) as ready:
+        began = None
+        with closing(frames):
             with open_writer(path, self._clip, None, self._options) as sink:
-                for frame in ready:
+                for frame in _for_a_while(frames, LONGEST_TRIAL / len(self._groups)):
                     began = began or time.perf_counter()  # the way to a group's first frame is no part of a job
                     sink.write(frame)
                     self.tried += 1

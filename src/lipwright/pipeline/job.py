@@ -1,6 +1,7 @@
 """One clip and one sound on their way through the stages, up to the frames that an encoder is given."""
 
 import time
+from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -179,15 +180,19 @@ class Job:
 
         Yields:
             The drawn frame, and what `ClipWriter.write` is to be given: everything laid over it, with the file's own
-            numbers where nothing is; `finished` where the file keeps no such numbers.
+            numbers where nothing is; `finished` where the file keeps no such numbers. Good until the next is asked for.
         """
         with closing(prefetch(self._written(outputs), AHEAD)) as written:
             yield from written
 
     def _written(self, outputs: Iterable[int] | None) -> Generator[tuple[Drawn, Written], None, None]:
+        # As many as lie on the belt, one on each side of it, and one more: a new frame of this size is a thousand page
+        # faults.
+        room: deque[av.VideoFrame | None] = deque([None] * (AHEAD + 3))
         with closing(self.shots(outputs)) as shots:
             for shot in shots:
-                frame = self._finish.over(shot.drawn, shot.output).as_stored(self._colour)
+                frame = self._finish.over(shot.drawn, shot.output).as_stored(self._colour, room.popleft())
+                room.append(frame)
                 if frame is not None and self._mark is not None:
                     self._mark.into(frame, shot.patches)
                 yield shot, self.finished(shot) if frame is None else frame

@@ -15,6 +15,7 @@ from lipwright import __version__
 from lipwright.avatar.tuning import Tuning
 from lipwright.errors import OptionError
 from lipwright.media import Clip
+from lipwright.media.hardware import SOFTWARE
 from lipwright.pipeline.config import DubOptions
 from lipwright.pipeline.engines import ENGINES
 from lipwright.pipeline.touch import Touch
@@ -230,6 +231,8 @@ def shaping(options: DubOptions, clip: Clip) -> dict[str, Any]:
     if options.label != "off":
         plain |= {name: getattr(options, name) for name in LABEL}
     encode = {name: getattr(options.encode, name) for name in ("codec", "crf", "preset", "sound_kbps")}
+    if options.encode.encoder != SOFTWARE:
+        encode["encoder"] = options.encode.encoder
     laid_over = [f"{overlay.corner} {hashlib.sha256(overlay.picture.read_bytes()).hexdigest()}" for overlay in
                  options.overlays]  # fmt: skip
     return plain | encode | {"fps": str(clip.facts.fps), "overlays": laid_over}

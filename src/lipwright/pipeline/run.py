@@ -149,7 +149,7 @@ def open_store(work: Work, clip: Clip, marks: Marks, *, anew: bool) -> PartStore
     """
     if len(work.ranges) == 1 or anew:
         return PartStore(None, work.ranges)
-    folder = (work.options.cache or default_cache()) / "parts"
+    folder = work.options.parts or (work.options.cache or default_cache()) / "parts"
     clear_old(folder)
     return PartStore(folder / job_key(work.job, clip, work.options, marks, work.form), work.ranges)
 

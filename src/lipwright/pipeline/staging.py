@@ -21,7 +21,7 @@ from lipwright.runtime import Models
 
 AT_ONCE, AHEAD = 5_000, 500  # frames whose looks into the mouth are chosen together, and looked ahead at meanwhile
 BATCH = 250  # frames whose targets are made together
-SEEN = 0.4  # of the face's size, around it: beyond that no renderer looks
+SEEN = 0.3  # of the face's size, around it: beyond that no renderer looks
 LEAST_TRUST = 0.05  # in a frame that is given another mouth
 MADE_HERE = RenderSpec(drive="mouth", crop="mesh")
 

@@ -112,8 +112,13 @@ def skin_tone(frame: np.ndarray, mesh: np.ndarray) -> np.ndarray:
     """Mean colour of small patches around the mouth. (H, W, 3) uint8 RGB, (478, 2+) to (3,) float32."""
     reach = max(1, int(0.02 * np.linalg.norm(mesh[33, :2] - mesh[263, :2])))
     height, width = frame.shape[:2]
+    places = mesh[list(TONE_POINTS), :2].astype(int)
+    if (places >= reach).all() and (places < (width - reach, height - reach)).all():
+        near = np.arange(-reach, reach + 1)
+        seen = frame[places[:, 1, None, None] + near[:, None], places[:, 0, None, None] + near]
+        return seen.reshape(-1, 3).mean(0).astype(np.float32)
     colours = []
-    for x, y in mesh[list(TONE_POINTS), :2].astype(int):
+    for x, y in places:
         patch = frame[max(y - reach, 0) : y + reach + 1, max(x - reach, 0) : x + reach + 1]
         if 0 <= x < width and 0 <= y < height and patch.size:
             colours.append(patch.reshape(-1, 3).mean(0))

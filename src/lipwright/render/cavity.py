@@ -117,8 +117,8 @@ def _soften(drawn: np.ndarray, blur: np.ndarray, has: np.ndarray, eyes: float) -
 def _axis(mesh: np.ndarray) -> tuple[np.ndarray, float]:
     """Direction down the face (unit vector), and the gap between the lips along it in pixels."""
     down = mesh[152] - mesh[168]
-    down = down / max(float(np.linalg.norm(down)), 1e-6)
-    gap = float((mesh[list(LOWER_MIDDLE)] - mesh[list(UPPER_MIDDLE)]).mean(0) @ down)
+    down = down / max(float(np.hypot(*down)), 1e-6)
+    gap = float((mesh.take(LOWER_MIDDLE, 0) - mesh.take(UPPER_MIDDLE, 0)).sum(0) @ down) / len(UPPER_MIDDLE)
     return down, gap
 
 

@@ -187,25 +187,89 @@ def sampling_map(
     Returns:
         Two (H, W) float32 maps, x and y in the pixels of `source`, as `cv2.remap` takes them.
     """
-    low, high = target[corners].min(1), target[corners].max(1)
-    corners = corners[(high >= 0).all(1) & (low <= size[::-1]).all(1)]
+    x, y = np.arange(size[1], dtype=np.float32), np.arange(size[0], dtype=np.float32)[:, None]
+    across, down = _shifts(source, target, corners, (x, y), elsewhere)
+    across += x
+    down += y
+    return across, down
+
+
+def quick_map(
+    source: np.ndarray,
+    target: np.ndarray,
+    corners: np.ndarray,
+    size: tuple[int, ...],
+    elsewhere: np.ndarray,
+    fine: tuple[int, int, int, int],
+) -> tuple[np.ndarray, np.ndarray]:
+    """A sampling map in half the time: of every other row and column, and straight lines between them.
+
+    A shift is a plane within each triangle, so that lines miss it along the edges of triangles only, by a hundredth of
+    a pixel where neighbours move alike; where lips part they do not.
+
+    Args:
+        source, target, corners, size, elsewhere: as of `sampling_map`.
+        fine: left, top, right and bottom of what is made pixel by pixel; may reach beyond the area.
+    """
+    height, width = size
+    x = np.arange(0.5, width, 2, dtype=np.float32)
+    y = np.arange(0.5, height, 2, dtype=np.float32)[:, None]
+    left, top, right, bottom = np.clip(fine, 0, (width, height, width, height))
+    low, high = _span(target[corners])
+    beyond = (low < (left + 2, top + 2)) | (high > (right - 3, bottom - 3))
+    coarse = _shifts(source, target, corners[beyond[:, 0] | beyond[:, 1]], (x, y), elsewhere)
+    across, down = (
+        cv2.resize(plane, (2 * plane.shape[1], 2 * plane.shape[0]), interpolation=cv2.INTER_LINEAR)[:height, :width]
+        for plane in coarse
+    )
+    if left < right and top < bottom:
+        x, y = (np.arange(*span, dtype=np.float32) for span in ((left, right), (top, bottom)))
+        exact = _shifts(source, target, corners, (x, y[:, None]), elsewhere)
+        across[top:bottom, left:right], down[top:bottom, left:right] = exact
+    return across + np.arange(width, dtype=np.float32), down + np.arange(height, dtype=np.float32)[:, None]
+
+
+def _shifts(
+    source: np.ndarray,
+    target: np.ndarray,
+    corners: np.ndarray,
+    at: tuple[np.ndarray, np.ndarray],
+    elsewhere: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """How far off each place of a grid comes from. Arguments as of `sampling_map`; `at` are (W,) and (H, 1), evenly."""
+    x, y = at
+    size, start = (len(y), len(x)), np.array((x[0], y[0, 0]))
+    step = float(x[1] - x[0]) if len(x) > 1 else 1.0
+    drawn = (target - start) / step  # in cells of the grid
+    low, high = _span(drawn[corners])
+    corners = corners[(high[:, 0] >= 0) & (high[:, 1] >= 0) & (low[:, 0] <= size[1]) & (low[:, 1] <= size[0])]
     which = np.zeros(size, np.int32)  # 0: outside every triangle
-    fixed = np.round(target[corners] * (1 << SUBPIXEL)).astype(np.int32)
+    fixed = np.round(drawn[corners] * (1 << SUBPIXEL)).astype(np.int32)
     for number, triangle in enumerate(fixed, start=1):
         cv2.fillConvexPoly(which, triangle, (number,), lineType=cv2.LINE_8, shift=SUBPIXEL)
     which = which.astype(np.intp)  # what `take` wants; else it converts ten times
     shifts = (source - target)[corners]
-    planes = _planes(target[corners], shifts)
-    x, y = np.arange(size[1], dtype=np.float32), np.arange(size[0], dtype=np.float32)[:, None]
-    maps = []
-    for axis, own in enumerate((x, y)):
+    planes, (least, most) = _planes(target[corners], shifts), _span(shifts)
+    found = []
+    for axis in (0, 1):
         # Polygons are drawn with their rims, where the plane of a sliver runs wild: a shift stays between those of
         # its corners.
-        table = np.column_stack([planes[:, axis], shifts[..., axis].min(1), shifts[..., axis].max(1)])
-        table = np.vstack([[0, 0, elsewhere[axis], elsewhere[axis], elsewhere[axis]], table]).astype(np.float32)
-        a, b, c, low, high = (np.take(column, which, mode="clip") for column in table.T.copy())
-        maps.append(own + np.clip(a * x + b * y + c, low, high))
-    return maps[0], maps[1]
+        table = np.empty((5, len(corners) + 1), np.float32)
+        table[:, 0] = 0, 0, elsewhere[axis], elsewhere[axis], elsewhere[axis]
+        table[:3, 1:], table[3, 1:], table[4, 1:] = planes[:, axis].T, least[:, axis], most[:, axis]
+        a, b, c, low, high = (column.take(which, mode="clip") for column in table)
+        a *= x
+        b *= y
+        a += b
+        a += c
+        found.append(np.clip(a, low, high, out=a))
+    return found[0], found[1]
+
+
+def _span(corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Least and most of each triangle's corners. (T, 3, 2) to two (T, 2)."""
+    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
+    return np.minimum(np.minimum(a, b), c), np.maximum(np.maximum(a, b), c)
 
 
 def _planes(triangles: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -5,19 +5,20 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from lipwright.facespace import DRIVE, FACE_OVAL
+from lipwright.facespace import DRIVE, FACE_OVAL, OUTER_RING
 from lipwright.render.bank import MouthBank, MouthView, skin_tone
 from lipwright.render.base import Patch, RenderSpec, Shot
 from lipwright.render.cavity import Mouth, fill_cavity
 from lipwright.render.lips import close_lips, roll_in, roll_out, shade_seam
 from lipwright.render.made import RULE
-from lipwright.render.mesh import part_lips, ringed_triangles, sampling_map, settle, spread_matrix, unfold, with_ring
+from lipwright.render.mesh import part_lips, quick_map, ringed_triangles, settle, spread_matrix, unfold, with_ring
 from lipwright.render.teeth import Teeth
 
 LOWER_OVAL = tuple(FACE_OVAL[8:29])  # from one ear lobe round the chin to the other
 BRIDGE = (116, 50, 5, 280, 345)  # the mask's upper edge: cheekbones and nose, where nothing moves
 MASK_REACH = 1.36  # how far beyond the face outline the mask goes; the warp is nearly still there
 FEATHER = 0.06  # of the eye distance
+RIM = 0.03  # of the eye distance, around the lips: there the warp is made pixel by pixel
 MASK_STEP = 4  # the mask is drawn at a quarter of the size: it holds nothing finer
 
 
@@ -46,7 +47,8 @@ class WarpRenderer:
         moved = unfold(source, with_ring(roll_out(mesh, wanted, eyes), mesh))
         (x, y), mask = face_mask(source, moved, shot.frame.shape[:2])
         corner = np.array((x, y))
-        maps = sampling_map(source, moved - corner, ringed_triangles(), mask.shape, corner)
+        there = moved - corner
+        maps = quick_map(source, there, ringed_triangles(), mask.shape, corner, _mouth_box(there, eyes))
         if seam is not None:
             roll_in(maps, seam, corner)
         pixels = cv2.remap(shot.frame, *maps, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
@@ -58,6 +60,13 @@ class WarpRenderer:
 
     def _look(self, entry: int) -> MouthView | None:
         return None if entry < 0 else self._view(entry)
+
+
+def _mouth_box(mesh: np.ndarray, eyes: float) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of the lips and a rim around them, whole pixels."""
+    lips, rim = mesh[list(OUTER_RING)], RIM * eyes
+    (left, top), (right, bottom) = np.floor(lips.min(0) - rim).astype(int), np.ceil(lips.max(0) + rim).astype(int) + 1
+    return int(left), int(top), int(right), int(bottom)
 
 
 def face_mask(source: np.ndarray, target: np.ndarray, size: tuple[int, ...]) -> tuple[tuple[int, int], np.ndarray]:

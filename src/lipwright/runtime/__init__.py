@@ -1,5 +1,6 @@
 """ONNX Runtime behind one door: shipped weights, published models, and the devices that run them."""
 
+from lipwright.runtime.cores import share_cores
 from lipwright.runtime.devices import CPU, Device, check_device, choose_device
 from lipwright.runtime.models import Models
 from lipwright.runtime.network import Network
@@ -16,5 +17,6 @@ __all__ = [
     "choose_device",
     "load_onnxruntime",
     "open_model",
+    "share_cores",
     "weights",
 ]

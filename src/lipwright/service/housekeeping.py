@@ -10,7 +10,7 @@ from lipwright.avatar.store import AvatarStore
 from lipwright.errors import LipwrightError
 from lipwright.service.jobs import Avatar, Job, JobStore
 from lipwright.service.logs import job_log_path
-from lipwright.service.publish import discard
+from lipwright.service.publish import discard, parts_folder
 from lipwright.service.settings import Settings
 
 ROUND_S = 60.0
@@ -51,7 +51,7 @@ class Housekeeper:
         active = self._store.active()
         inputs = {str(job.request.get(name)) for job in active for name in ("video", "audio")}
         self._sweep("uploads", kept, inputs, lambda path: f"uploads/{path.name}")
-        for folder in ("work", "tmp"):
+        for folder in ("work", "tmp", "cache/parts"):
             self._sweep(folder, time.time() - STRAY_S, {job.id for job in active}, lambda path: path.name)
         if time.monotonic() - self._looked >= STRAYS_EVERY_S:
             self._strays(kept)
@@ -96,6 +96,7 @@ def remove_job(store: JobStore, settings: Settings, job: Job) -> bool:
     if not store.remove(job.id):
         return False
     discard(settings.data_dir / "results" / job.id)
+    discard(parts_folder(settings, job.id))
     log_file = job_log_path(settings, job.id)
     for path in (log_file, log_file.with_name(f"{log_file.name}.1")):  # the second one where it was rotated
         discard(path)

@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from lipwright.errors import OutputError
+from lipwright.service.settings import Settings
 
 
 def publish(made: Path, place: Path) -> None:
@@ -24,6 +25,11 @@ def publish(made: Path, place: Path) -> None:
             _sync_folder(folder)
     except OSError as exc:
         raise OutputError(f"the result {place.name} cannot be kept: {exc.strerror}; free space on the disk") from exc
+
+
+def parts_folder(settings: Settings, job: str) -> Path:
+    """Where what is finished of a job is kept while it runs, so that another worker can go on from there."""
+    return settings.data_dir / "cache" / "parts" / job
 
 
 def sync(path: Path) -> None:

@@ -19,6 +19,7 @@ from lipwright.pipeline.run import dub
 from lipwright.progress import Progress
 from lipwright.service.jobs import Job
 from lipwright.service.options import chosen_overlays, dub_options
+from lipwright.service.publish import parts_folder
 from lipwright.service.settings import Settings
 
 THUMBNAIL = 320  # pixels, longer side
@@ -53,7 +54,8 @@ def make(job: Job, settings: Settings, device: str, scratch: Path, progress: Pro
         LipwrightError: as `lipwright.dub`; and `OptionError` where the inputs are longer than the service takes.
     """
     options = dub_options(job.request.get("options", {}), settings, device)
-    options = replace(options, overlays=chosen_overlays(job.request.get("overlays", ()), settings))
+    overlays = chosen_overlays(job.request.get("overlays", ()), settings)
+    options = replace(options, overlays=overlays, parts=parts_folder(settings, job.id))
     return TASKS[job.kind](_Task(job, settings, options, scratch, progress))
 
 

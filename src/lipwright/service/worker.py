@@ -23,7 +23,7 @@ from lipwright.errors import BackendError, InputError, LipwrightError, OutputErr
 from lipwright.service.jobs import Job, JobStore
 from lipwright.service.logs import configure_logs, job_log
 from lipwright.service.paths import for_client
-from lipwright.service.publish import discard, publish
+from lipwright.service.publish import discard, parts_folder, publish
 from lipwright.service.settings import Settings
 
 IDLE_S = 0.1  # between two looks into the queue
@@ -106,18 +106,21 @@ class Worker:
                 log.info("job %s: %s begins", job.id, job.kind)
                 _emptied(scratch)
                 self._do(job, scratch)
+                over = True
             except Cancelled:
-                self.store.cancelled(job.id, self._lease)
+                over = self.store.cancelled(job.id, self._lease)
                 log.info("job %s: cancelled", job.id)
             except LipwrightError as exc:
                 log.info("job %s: failed: %s", job.id, exc, exc_info=exc)
-                self.store.fail(job.id, self._lease, self._told(exc), _kind(exc))
+                over = self.store.fail(job.id, self._lease, self._told(exc), _kind(exc))
             except Exception as exc:
                 log.exception("job %s: crashed", job.id)
                 self.store.crashed(self._lease, _crash(exc))
-                sys.exit(1)  # what is left of this process is not to be trusted
+                sys.exit(1)  # what is left of this process is not to be trusted; another goes on from the job's parts
             finally:
                 discard(scratch)
+            if over:  # else it is another worker's by now, which goes on from these
+                discard(parts_folder(self._settings, job.id))
 
     def _do(self, job: Job, scratch: Path) -> None:
         from lipwright.service import tasks
