@@ -7,8 +7,9 @@ import pytest
 import synth
 from unsigned import unsigned
 
-from lipwright import DubOptions, EncodeOptions, dub
+from lipwright import DubOptions, EncodeOptions, MediaError, dub
 from lipwright.example import speech as speech_file
+from lipwright.execute.jobs import DubCall, run_jobs
 from lipwright.execute.ray import RayExecutor
 from lipwright.media import read_sound
 from lipwright.pipeline import parts
@@ -65,6 +66,25 @@ def test_two_nodes_one_of_them_killed_give_the_same_file(nodes, job, folder):
     assert told[-1] == ("render", report.frames, report.frames)
     assert not list((options.cache / "parts").rglob("*.part"))
     nodes.two[0] = nodes.add_node(num_cpus=1)
+
+
+def test_whole_jobs_survive_a_lost_node(nodes, clip_file, speech_wav, folder, tmp_path):
+    options = DubOptions(cache=tmp_path / "cache", encode=EncodeOptions(preset="ultrafast", crf=23))
+    dub(clip_file, speech_wav, folder / "local.mp4", options=options)
+    names = [str(folder / f"{number}.mp4") for number in range(6)]
+    calls = [DubCall(video=str(clip_file), audio=str(speech_wav), output=name, options=options) for name in names]
+    calls.insert(2, DubCall(video=str(folder / "no.mp4"), audio=str(speech_wav), output=names[0], options=options))
+    ended = {}
+    for number, how in run_jobs(calls, address=nodes.address):
+        if not ended:
+            nodes.remove_node(nodes.two[1], allow_graceful=False)
+        ended[number] = how
+    assert sorted(ended) == list(range(7))
+    assert isinstance(ended.pop(2), MediaError)
+    assert {report.frames for report in ended.values()} == {20}
+    wanted = unsigned(folder / "local.mp4")
+    assert all(unsigned(report.output) == wanted for report in ended.values())
+    nodes.two[1] = nodes.add_node(num_cpus=1)
 
 
 def test_a_job_cut_off_on_a_cluster_goes_on_here(nodes, job, folder):

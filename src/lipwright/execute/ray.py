@@ -13,6 +13,7 @@ from typing import Any
 
 from lipwright.errors import BackendError, LipwrightError
 from lipwright.execute.sent import PIECE, Drawer, SentJob
+from lipwright.pipeline.config import DubOptions
 from lipwright.pipeline.executor import Work
 from lipwright.pipeline.job import needed_models
 
@@ -112,7 +113,7 @@ class RayExecutor:
         if not missing:
             return
         ray = connect(self._address)
-        crew = _Crew(ray, SentJob.of(work), _devices(ray, work), missing)
+        crew = _Crew(ray, SentJob.of(work), devices_of(ray, work.options), missing)
         try:
             for number in missing:
                 yield number, crew.part(number)
@@ -197,7 +198,7 @@ class _Crew:
             self._replace(hand, exc)
             return
         except self.ray.exceptions.RayTaskError as exc:
-            raise _cause(exc) from exc
+            raise cause_of(exc) from exc
         if hand.at is not None:
             self.done[hand.at] = got
         elif got is not None:  # the job is not open yet: send what is not there
@@ -229,17 +230,17 @@ class _Crew:
         return self._pieces[name]
 
 
-def _devices(ray: ModuleType, work: Work) -> tuple[int, dict[str, float]]:
-    """How many devices the cluster has for this job, and what an actor asks of Ray for one."""
-    there, options = ray.cluster_resources(), work.options
+def devices_of(ray: ModuleType, options: DubOptions) -> tuple[int, dict[str, float]]:
+    """How many devices the cluster has for jobs with these options, and what an actor asks of Ray for one."""
+    there = ray.cluster_resources()
     gpus, wanted = int(there.get("GPU", 0)), options.device in GPUS or options.device == "auto"
     if needed_models(options) and wanted and (gpus or options.device != "auto"):
         return max(1, gpus), {"num_cpus": 1, "num_gpus": 1}
     return max(1, int(there.get("CPU", 0))), {"num_cpus": 1}
 
 
-def _cause(exc: Any) -> Exception:  # noqa: ANN401 - Ray's
-    """What an actor raised."""
+def cause_of(exc: Any) -> LipwrightError:  # noqa: ANN401 - Ray's
+    """What an actor raised, if that is an error of ours, else one that tells of it."""
     cause = exc.cause
     if isinstance(cause, LipwrightError):
         return cause
