@@ -169,10 +169,6 @@ def test_the_command_makes_every_pair(two_folders, tmp_path):
     assert "2 done; 80 frames in" in done.stdout
     first, second = lines_of(made / "batch.report.jsonl")[:2]
     assert (first["report"]["avatar_reused"], second["report"]["avatar_reused"]) == (False, True)
-    start_up = [
-        sum(line["report"]["seconds"].values()) - line["report"]["seconds"]["render"] for line in (first, second)
-    ]
-    assert start_up[1] < start_up[0] / 2
     again = batch(*two_folders, "--resume", "--json")
     assert json.loads(again.stdout)["skipped"] == 2
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from lipwright.batch.plan import BatchJob
 from lipwright.batch.work import work
@@ -39,6 +39,13 @@ class Ended:
     error: str = ""
     trace: str = ""
     seconds: float = 0.0
+
+    @classmethod
+    def of(cls, job: BatchJob, message: tuple[Any, ...], seconds: float) -> Self:
+        """From what was sent at the job's end, see `lipwright.batch.work.work`."""
+        if message[0] == "done":
+            return cls(job, message[1], seconds=seconds)
+        return cls(job, None, message[1], message[2], seconds)
 
 
 @dataclass(slots=True)
@@ -139,10 +146,7 @@ class Crew:
             self.progress(f"worker {worker.place + 1}", done, total)
             return
         job, seconds, worker.job = worker.job, time.monotonic() - worker.begun, None
-        if message[0] == "done":
-            yield Ended(job, message[1], seconds=seconds)
-        else:
-            yield Ended(job, None, message[1], message[2], seconds)
+        yield Ended.of(job, message, seconds)
 
     def _died(self, worker: Worker) -> Iterator[Ended]:
         job, seconds = worker.job, time.monotonic() - worker.begun

@@ -7,15 +7,19 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from lipwright.batch.crew import Crew, Ended
 from lipwright.batch.journal import Journal, keys_of
 from lipwright.batch.plan import BatchJob
 from lipwright.errors import OptionError, OutputError
 from lipwright.media.partial import partial_name, remove_abandoned
+from lipwright.pipeline.executor import EXECUTORS
 from lipwright.progress import Progress, silent
 from lipwright.storage import shown
+
+if TYPE_CHECKING:
+    from lipwright.batch.cluster import ClusterCrew
 
 MOST_WORKERS = 256
 
@@ -114,12 +118,14 @@ class _Batch:
         self.progress("batch", len(self.outcomes), len(self.jobs))
 
 
-def run_batch(
+def run_batch(  # noqa: PLR0913 - what a batch can be told, by keyword
     jobs: Sequence[BatchJob],
     report: Path,
     *,
     workers: int = 1,
     resume: bool = False,
+    executor: str = "local",
+    address: str | None = None,
     progress: Progress = silent,
     told: Callable[[Outcome], None] = lambda _: None,
 ) -> BatchResult:
@@ -131,22 +137,30 @@ def run_batch(
             beside it as `<name>.state.jsonl` after every job.
         workers: processes, 1..256, which share out the cores of this machine; as many as it has cores do most.
         resume: leave out what an earlier run with this report has done, if inputs, options and outputs are the same.
+        executor: `local`, or `ray`: a cluster does the jobs, and paths must mean the same on all its machines.
+        address: of the head of a Ray cluster; None: one of this machine alone.
         progress: told `("batch", done, total)`, and `("worker N", done, total)` of what each is at.
         told: given every outcome as it is known.
 
     Raises:
-        OptionError: `workers` is out of range.
+        OptionError: `workers` is out of range, or there is no such executor.
+        BackendError: Ray is not installed, or no cluster answers.
         OutputError: the report, or what is kept beside it, cannot be written.
     """
     if not 1 <= workers <= MOST_WORKERS:
         raise OptionError(f"workers must be 1..{MOST_WORKERS}, got {workers}; one per core does most")
+    if executor not in EXECUTORS:
+        raise OptionError(f"executor {executor!r} is unknown; use one of {', '.join(EXECUTORS)}")
+    if address is not None and executor == "local":
+        raise OptionError("--address belongs to --executor ray; give both or neither")
     begun, interrupted = time.monotonic(), False
     remove_abandoned(report)
     with Journal(state_file(report), resume=resume) as journal:
         batch = _Batch(jobs, keys_of(jobs), journal, progress, told)
         try:
             with tempfile.TemporaryDirectory(prefix="lipwright-", ignore_cleanup_errors=True) as folder:
-                crew = Crew(batch.skip(), workers, Path(folder), progress)
+                left = batch.skip()
+                crew = _cluster(left, address) if executor == "ray" else Crew(left, workers, Path(folder), progress)
                 with closing(crew.work()) as ended:
                     for each in ended:
                         batch.take(each)
@@ -156,6 +170,12 @@ def run_batch(
     result = BatchResult(report=report, outcomes=outcomes, seconds=time.monotonic() - begun, interrupted=interrupted)
     _write_report(result)
     return result
+
+
+def _cluster(jobs: Sequence[BatchJob], address: str | None) -> "ClusterCrew":
+    from lipwright.batch.cluster import ClusterCrew
+
+    return ClusterCrew(jobs, address)
 
 
 def state_file(report: Path) -> Path:

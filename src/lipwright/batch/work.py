@@ -19,6 +19,7 @@ from lipwright.runtime.processes import keep_to
 
 if TYPE_CHECKING:
     from lipwright.batch.plan import BatchJob, Location
+    from lipwright.progress import Progress
 
 TOLD_S = 0.25  # between two messages on how far a job is
 
@@ -53,6 +54,18 @@ def work(pipe: Connection, cores: list[int], folder: Path) -> None:
                 return
 
 
+def do_alone(job: "BatchJob") -> tuple[Any, ...]:
+    """Do one job in whatever process this is, on one core. Returns what `work` sends at a job's end."""
+    import cv2
+
+    from lipwright.progress import silent
+
+    cv2.setNumThreads(1)
+    made = tempfile.TemporaryDirectory(prefix="lipwright-", ignore_cleanup_errors=True)
+    with made as folder, _Footage(Path(folder)) as footage:
+        return _done(job, footage, silent)
+
+
 def _handed(pipe: Connection) -> "BatchJob | None":
     try:
         return pipe.recv()
@@ -60,7 +73,7 @@ def _handed(pipe: Connection) -> "BatchJob | None":
         return None
 
 
-def _done(job: "BatchJob", footage: "_Footage", tell: "_Teller") -> tuple[Any, ...]:
+def _done(job: "BatchJob", footage: "_Footage", tell: "Progress") -> tuple[Any, ...]:
     """What is to be said of a job that was tried."""
     try:
         return "done", perform(job, footage, tell)
@@ -72,7 +85,7 @@ def _done(job: "BatchJob", footage: "_Footage", tell: "_Teller") -> tuple[Any, .
         return "failed", f"unexpected {type(exc).__name__}: {exc}; report it", traceback.format_exc()
 
 
-def perform(job: "BatchJob", footage: "_Footage", tell: "_Teller") -> dict[str, Any]:
+def perform(job: "BatchJob", footage: "_Footage", tell: "Progress") -> dict[str, Any]:
     """Do a job. Returns its report as plain values.
 
     Raises:
@@ -105,7 +118,7 @@ class _Footage:
     def __exit__(self, *_: object) -> None:
         self._kept.close()
 
-    def here(self, location: "Location", tell: "_Teller") -> Path:
+    def here(self, location: "Location", tell: "Progress") -> Path:
         from lipwright.storage import fetched
 
         if location != self._location:

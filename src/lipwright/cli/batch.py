@@ -42,6 +42,8 @@ def batch(
         Path | None,
         typer.Option(metavar="FILE", help="Where to tell how each job ended (JSON lines); default: beside the list."),
     ] = None,
+    executor: args.Executor = "local",
+    address: args.Address = None,
     engine: Annotated[Word, typer.Option(help="For all jobs that say nothing else, as of `lipwright dub`.")] = None,
     length: Annotated[Word, typer.Option(help="Likewise.")] = None,
     person: Annotated[Word, typer.Option(help="Likewise.")] = None,
@@ -105,6 +107,8 @@ def batch(
                 report,
                 workers=workers,
                 resume=resume,
+                executor=executor,
+                address=address,
                 progress=progress,
                 told=lambda outcome: terminal.say(line_of(outcome, len(jobs))),
             )
