@@ -14,10 +14,11 @@ from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from lipwright.errors import InputError
 from lipwright.live.pacer import Pacer
-from lipwright.live.tracks import SOUND_RATE, Pictures, Voice, mono_of
+from lipwright.live.tracks import PACKET, SOUND_RATE, Pictures, Voice, mono_of
 from lipwright.streaming.session import Session
 
 CONNECT_S = 20.0  # for a page to connect once it was answered
+GONE_S = 5.0  # without a packet from a page after which it counts as closed; WebRTC itself takes half a minute
 TELL_S = 0.5  # between two reports to the page
 LONGEST_GAP = SOUND_RATE  # samples lost on the way that silence stands in for; more is a clock that was set
 
@@ -76,6 +77,7 @@ class Peer:
         await self._loop.run_in_executor(None, self._end)
         with contextlib.suppress(Exception):  # it may be broken already
             await self._connection.close()
+        self._connection.remove_all_listeners()  # else what they refer to is only freed when Python looks for circles
         self._gone(self)
 
     def _end(self) -> None:
@@ -105,9 +107,9 @@ class Peer:
 
     async def _listen(self, track: MediaStreamTrack) -> None:
         expected: int | None = None
-        with contextlib.suppress(MediaStreamError):
-            while True:
-                frame = await track.recv()
+        with contextlib.suppress(MediaStreamError, TimeoutError):
+            while True:  # a page always sends sound, if only silence
+                frame = await asyncio.wait_for(track.recv(), GONE_S)
                 assert isinstance(frame, av.AudioFrame)  # noqa: S101 - the track is one of sound
                 if not self._started or frame.sample_rate != SOUND_RATE:
                     continue
@@ -117,6 +119,7 @@ class Peer:
                 if 0 < lost < LONGEST_GAP:
                     self._hear(np.zeros(lost, np.int16))
                 self._hear(samples)
+        await self.close()
 
     def _hear(self, samples: np.ndarray) -> None:
         with contextlib.suppress(InputError):  # ten seconds wait: the machine is too slow, which the page is told
@@ -143,8 +146,8 @@ class Peer:
             self._loop.call_soon_threadsafe(self._put, picture, packets)
 
     def _put(self, picture: av.VideoFrame | None, packets: list[av.AudioFrame]) -> None:
-        for packet in packets:
-            self._voice.put(packet)
+        for number, packet in enumerate(packets):  # each in its own time: a browser takes a burst for jitter
+            self._loop.call_later(number * PACKET / SOUND_RATE, self._voice.put, packet)
         if picture is not None:
             self._pictures.put(picture)
 

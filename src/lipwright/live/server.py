@@ -1,6 +1,7 @@
 """The page's server: a few files, and an answer to a page that wants a session."""
 
 import asyncio
+import gc
 import json
 import logging
 from collections.abc import Callable
@@ -27,6 +28,7 @@ FILES = {
     "ui/icon.svg": (shared / "icon.svg", "image/svg+xml"),
 }
 MOST_OFFER = 64 << 10  # bytes
+FREED_S = 1.0  # after a page has gone
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +69,7 @@ class Server:
         self._opening += 1
         try:
             session = await asyncio.get_running_loop().run_in_executor(None, self._open)
-            peer = Peer(session, self.peers.discard)
+            peer = Peer(session, self._gone)
             self.peers.add(peer)
         except LipwrightError as exc:
             return _problem(500, str(exc))
@@ -78,6 +80,11 @@ class Server:
         except InputError as exc:
             await peer.close()
             return _problem(400, str(exc))
+
+    def _gone(self, peer: Peer) -> None:
+        self.peers.discard(peer)
+        # What a connection was made of refers to itself: encoders and networks would stay until Python looks for that.
+        asyncio.get_running_loop().call_later(FREED_S, gc.collect)
 
     async def _end(self, _: web.Application) -> None:
         await asyncio.gather(*(peer.close() for peer in list(self.peers)))

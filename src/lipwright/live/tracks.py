@@ -24,6 +24,7 @@ class Sent(MediaStreamTrack):
     def __init__(self, most: int) -> None:
         super().__init__()
         self._held: asyncio.Queue[av.VideoFrame | av.AudioFrame] = asyncio.Queue(most)
+        self._begun = False
 
     def put(self, frame: av.VideoFrame | av.AudioFrame) -> None:
         """Send this next."""
@@ -35,6 +36,9 @@ class Sent(MediaStreamTrack):
         """For aiortc."""
         if self.readyState != "live":
             raise MediaStreamError
+        while not self._begun and self._held.qsize() > 1:  # what waited for the connection would come in a burst
+            self._held.get_nowait()
+        self._begun = True
         return await self._held.get()
 
 

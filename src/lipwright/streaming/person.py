@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterator
 from itertools import cycle
+from math import ceil
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from lipwright.compose.blend import paste
 from lipwright.errors import NoFaceError
 from lipwright.facespace import opening
 from lipwright.media import Clip, Picture, prefetch
-from lipwright.pipeline.analysis import AHEAD, Analysis, Play
+from lipwright.pipeline.analysis import Analysis, Play
 from lipwright.pipeline.config import DubOptions
 from lipwright.pipeline.engines import ENGINES
 from lipwright.pipeline.finish import Finish
@@ -28,6 +29,7 @@ from lipwright.render.base import Patch, Renderer
 from lipwright.runtime import Models
 from lipwright.structures import MouthDrive
 
+READ_AHEAD_S = 1.5  # of footage: backward play decodes a stretch at a time, and nothing comes meanwhile
 PERIOD = 10**6  # frames of a photo brought to life that are wanted: all that there are
 
 
@@ -67,7 +69,7 @@ class Person:
         self.origin = _origin(clip, options, models, tuned=avatar.tuning is not None)
         size = clip.facts.width, clip.facts.height
         self._mark = Watermark(self.origin.mark_id(), *size) if options.marks else None
-        self._frames = prefetch(_numbered(play, order), AHEAD)
+        self._frames = prefetch(_numbered(play, order), ceil(READ_AHEAD_S * clip.facts.fps))
 
     def draw(self, offsets: np.ndarray, number: int) -> np.ndarray:
         """The next frame. (H, W, 3) uint8 RGB.

@@ -3,6 +3,8 @@
 import { $, setProblem, setText, show } from "./dom.js";
 import { onLanguage, startLanguage, switchLanguage, t } from "./words.js";
 
+const START_MS = 60, MOST_MS = 1000; // what is held back of sound and picture at least, and of the picture at most
+
 let session = null; // {connection, channel, context, line, source}
 let state = "", source = ["source.none"]; // names of the sentences shown, with what fills them
 
@@ -61,8 +63,28 @@ function listen({ connection, channel }) {
     if (["failed", "closed"].includes(connection.connectionState)) end(t("problem.lost"));
     buttons();
   });
-  channel.addEventListener("message", ({ data }) => current() && figures(JSON.parse(data)));
+  channel.addEventListener("message", ({ data }) => {
+    if (!current()) return;
+    figures(JSON.parse(data));
+    together(connection);
+  });
   channel.addEventListener("close", () => current() && end(t("problem.lost")));
+}
+
+/**
+ * Hold the picture back as far as it is ahead of the sound. Browsers do so, too, but take ten seconds and more for what
+ * a sound's first jitter leaves; one that tells no moments is left to itself.
+ */
+async function together(connection) {
+  const report = await connection.getStats();
+  const moment = {}, receiver = {};
+  for (const one of report.values()) if (one.type === "inbound-rtp") moment[one.kind] = one.estimatedPlayoutTimestamp;
+  for (const one of connection.getReceivers()) receiver[one.track.kind] = one;
+  if (!moment.audio || !moment.video || !("jitterBufferTarget" in RTCRtpReceiver.prototype)) return;
+  const ahead = moment.video - moment.audio;
+  const now = receiver.video.jitterBufferTarget ?? START_MS;
+  receiver.audio.jitterBufferTarget ??= START_MS;
+  receiver.video.jitterBufferTarget = Math.min(MOST_MS, Math.max(START_MS, now + ahead / 2));
 }
 
 function figures(told) {
