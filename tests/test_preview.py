@@ -353,7 +353,7 @@ def test_of_long_footage_a_part_is_looked_at(length, longer, six_seconds, folder
         sources = plan_frames(length, 130, Fraction(6), Fraction(25)).source
         wanted = [*sources[:32], *sources[59:91], *sources[118:150]]
         for seen, drawn, expected in zip(looked_at, written, clip.play(int(n) for n in wanted), strict=True):
-            np.testing.assert_array_equal(seen, expected)
+            np.testing.assert_array_equal(seen.rgb, expected)
             np.testing.assert_array_equal(drawn[:8], expected[:8])  # above the mask
     dub(longer, six_seconds, folder / "a.mp4", options=options)
     assert plan.size == pytest.approx((folder / "a.mp4").stat().st_size, rel=0.33)
@@ -473,7 +473,13 @@ def test_dry_run_on_the_command_line(clip_file, long_wav, folder, quick):
     done = lipwright_cli(*job(clip_file, long_wav, folder / "a.mp4", quick, "--dry-run", "--json"))
     facts = json.loads(done.stdout)
     assert facts["use"] == {"first": 0, "last": 23, "forward": 2, "backward": 1}
-    assert facts["encode"] == {"codec": "h264", "crf": 23, "preset": "ultrafast", "sound_kbps": 192}
+    assert facts["encode"] == {
+        "codec": "h264",
+        "crf": 23,
+        "preset": "ultrafast",
+        "sound_kbps": 192,
+        "encoder": "software",
+    }
     assert (facts["frames"], facts["fps"], facts["duration"], facts["sound_seconds"]) == (60, "24", 2.5, 2.5)
     assert (facts["footage"]["frames"], facts["footage"]["duration"], facts["footage"]["fps"]) == (24, 1.0, "24")
     assert facts["size"] > 1000

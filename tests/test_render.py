@@ -162,14 +162,14 @@ class TestBank:
         album = _Album()
         closed = np.concatenate([shut(mesh), mesh[:, 2:]], 1).astype(np.float32)
         closed[LOWER_LIP, 2] = closed[UPPER_LIP, 2]
-        album.offer(0, portrait, mesh)
-        album.offer(1, portrait, closed)
+        album.offer(0, portrait, mesh, np.zeros(3))
+        album.offer(1, portrait, closed, np.zeros(3))
         assert bank_from(album, np.stack([mesh, closed])).frames.tolist() == [0]
 
     def test_frames_that_are_not_good_are_not_kept(self, portrait, mesh):
         album = _Album()
         for number in range(3):
-            album.offer(number, portrait, mesh)
+            album.offer(number, portrait, mesh, np.zeros(3))
         bank = album.bank(np.repeat(mesh[None], 3, axis=0), np.zeros((3, 2), np.float32), np.arange(3) != 1)
         assert bank.frames.tolist() == [0, 2]
 
@@ -179,7 +179,7 @@ class TestBank:
         album = _Album()
         count = 3 * MOST_CROPS
         for number in range(count):
-            album.offer(number, None, mesh)
+            album.offer(number, None, mesh, np.zeros(3))
         bank = bank_from(album, np.repeat(mesh[None], count, axis=0))
         assert MOST_CROPS / 2 <= len(bank) < MOST_CROPS
         assert (np.diff(bank.frames) == bank.frames[1]).all()
@@ -201,7 +201,7 @@ class TestBank:
         views = []
         for frame, points in ((portrait, mesh), (large, grown.astype(np.float32))):
             album = _Album()
-            album.offer(0, frame, points)
+            album.offer(0, frame, points, np.zeros(3))
             views.append(bank_from(album, points[None]).view(0))
         assert max(views[1].pixels.shape) <= 400
         assert views[0].opening == pytest.approx(views[1].opening, abs=1e-3)
