@@ -9,6 +9,7 @@ from lipwright.render.mesh import (
     ANCHORS,
     UNDER_LIP,
     part_lips,
+    quick_map,
     ringed_triangles,
     sampling_map,
     settle,
@@ -214,3 +215,25 @@ def test_triangles_outside_the_area_do_no_harm():
     assert (here == x + 7).sum() == 900 - (here == x).sum()
     nothing, _ = sampling_map(source, source - 1e4, corners, (30, 30), np.zeros(2))
     np.testing.assert_array_equal(nothing, np.broadcast_to(x, (30, 30)))
+
+
+def test_the_quick_map_is_exact_where_it_has_to_be_and_close_elsewhere(mesh):
+    flat = mesh[:, :2]
+    target = flat[list(DRIVE)].copy()
+    target[20:, 1] += 0.12 * eye_distance(mesh)  # inner lips and jaw
+    source = with_ring(settle(flat), flat)
+    moved = unfold(source, with_ring(drawn_on(mesh, target), flat))
+    low, high = np.floor(moved.min(0)).astype(int), np.ceil(moved.max(0)).astype(int)
+    size = tuple(high[::-1] - low[::-1] - np.array((0, 1)))  # odd or even, either way
+    lips = moved[list(INNER_RING)] - low
+    fine = (*np.floor(lips.min(0)).astype(int) - 4, *np.ceil(lips.max(0)).astype(int) + 5)
+    right = sampling_map(source, moved - low, ringed_triangles(), size, low)
+    quick = quick_map(source, moved - low, ringed_triangles(), size, low, fine)
+    away = np.hypot(*(a - b for a, b in zip(quick, right, strict=True)))
+    assert away.shape == size
+    inner = away[fine[1] : fine[3], fine[0] : fine[2]]
+    assert np.quantile(inner, 0.99) < 1e-3  # a rim that the box cuts off may be filled otherwise
+    assert np.quantile(away, 0.99) < 0.4
+    assert away.mean() < 0.02
+    nowhere = quick_map(source, moved - low, ringed_triangles(), size, low, (-9, -9, -2, -2))
+    assert np.quantile(np.hypot(*(a - b for a, b in zip(nowhere, right, strict=True))), 0.9) < 0.15

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from pictures import noisy
 
-from lipwright.avatar.trust import FEWEST, REACH, Glance, glance, trust
+from lipwright.avatar.trust import FEWEST, REACH, Glance, _lab, glance, trust
 from lipwright.facespace import STABLE, eye_distance, fit_pose
 from lipwright.structures import FaceTrack
 
@@ -119,3 +119,11 @@ def test_a_face_at_the_border_is_looked_at(portrait, mesh):
     seen = glance(portrait, shifted)
     assert np.isfinite(seen.blur).all()
     assert np.isfinite(seen.skin).all()
+
+
+def test_colours_are_those_of_opencv():
+    colours = np.random.default_rng(0).integers(0, 256, (4000, 3)).astype(np.uint8)
+    right = cv2.cvtColor(colours[None].astype(np.float32) / 255, cv2.COLOR_RGB2Lab)[0]
+    away = np.abs(_lab(colours) - right)
+    assert away.max() < 0.5  # OpenCV's own are approximate; skin counts as changed from several units on
+    assert away.mean() < 0.1

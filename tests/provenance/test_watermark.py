@@ -9,6 +9,7 @@ from pictures import noisy, panned
 
 from lipwright.errors import MediaError
 from lipwright.media import ClipWriter, EncodeOptions, open_clip
+from lipwright.media.colour import ColourTags, FromRgb, planes_of
 from lipwright.provenance.watermark import Area, Watermark, read_watermark, read_watermark_frames
 from lipwright.provenance.watermark.detect import CHANCE, FRAMES, ROUNDS, _stretches
 
@@ -176,3 +177,32 @@ def test_a_bounded_number_of_frames_is_looked_at(frames, seconds):
     assert all(0 <= number < frames for number in numbers)
     assert len(set(numbers)) == len(numbers)
     assert all(part == sorted(part) for part in rounds)
+
+
+@pytest.mark.parametrize("crf", [18, 23])
+@pytest.mark.parametrize("height", [360, 720])
+def test_a_files_own_numbers_are_marked_as_rgb_is(portrait, tmp_path, height, crf):
+    frames, area = talk(portrait, 16 * height // 9, height, 24)
+    tags = ColourTags.standard(height)
+    as_rgb = [FromRgb(tags)(frame) for frame in marked(frames, area)]
+    stored = [FromRgb(tags)(frame) for frame in frames]
+    before = [[plane.copy() for plane in planes_of(frame)] for frame in stored]
+    mark = Watermark(IDENTIFIER, 16 * height // 9, height)
+    for frame, other, was in zip(stored, as_rgb, before, strict=True):
+        mark.into(frame, area)
+        bright = [planes_of(one)[0].astype(int) - was[0] for one in (frame, other)]
+        assert np.corrcoef(bright[0].ravel(), bright[1].ravel())[0, 1] > 0.9
+        assert np.abs(bright[0] - bright[1]).mean() < 0.2
+    path = tmp_path / "a.mp4"
+    with ClipWriter(path, width=16 * height // 9, height=height, fps=RATE, options=EncodeOptions(crf=crf)) as writer:
+        for frame in stored:
+            writer.write(frame)
+    assert read_watermark(path).identifier == IDENTIFIER
+
+
+def test_a_frame_without_anything_drawn_keeps_its_numbers(portrait):
+    frames, _ = talk(portrait, 640, 360, 1)
+    frame, other = (FromRgb(ColourTags.standard(360))(frames[0]) for _ in range(2))
+    Watermark(IDENTIFIER, 640, 360).into(frame, None)
+    for plane, was in zip(planes_of(frame), planes_of(other), strict=True):
+        np.testing.assert_array_equal(plane, was)

@@ -181,6 +181,7 @@ def test_a_full_queue_says_when_to_come_again(idle):
         ({"video": "lipwright.db"}, "file of the service itself"),
         ({"audio": "uploads/none.wav"}, "no file"),
         ({"video": "ftp://example.org/a.mp4"}, "http"),
+        ({"video": "s3://bucket/a.mp4"}, "http"),
         ({"options": {"engine": "quantum"}}, "options.engine"),
         ({"options": {"engine": "heygem"}}, "lipwright models pull"),
         ({"options": {"fps": "fast"}}, "fps"),

@@ -121,7 +121,19 @@ def test_an_absolute_path_in_the_data_folder(settings):
 
 
 @pytest.mark.parametrize(
-    "text", ["missing.mp4", "../lipwright.db", "/etc/passwd", "/code/data/../x", "..", "a\0b", "\ud800", "file:///a"]
+    "text",
+    [
+        "missing.mp4",
+        "../lipwright.db",
+        "/etc/passwd",
+        "/code/data/../x",
+        "..",
+        "a\0b",
+        "\ud800",
+        "file:///a",
+        "s3://bucket/a",
+        "memory://a",
+    ],
 )
 def test_inputs_that_are_not_there(text, settings):
     with pytest.raises(NoJob, match=r"^audio_url: "):

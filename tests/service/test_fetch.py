@@ -199,7 +199,8 @@ def test_further_addresses_are_tried(folder, names, monkeypatch):
 @pytest.mark.parametrize(
     "url",
     [
-        "", "clip.mp4", "file:///etc/passwd", "ftp://example.com/a", "gopher://127.0.0.1/", "data:video/mp4;base64,AA",
+        "", "clip.mp4", "file:///etc/passwd", "ftp://example.com/a", "s3://bucket/a", "gopher://127.0.0.1/",
+        "data:video/mp4;base64,AA",
         "//example.com/a", "http://", "http:///a", "http://:80/", "http://example.com:0/", "http://example.com:99999/",
         "http://example.com:x/", "http://[::1/", "http://[127.0.0.1]/", "http://user:word@example.com/",
         "http://user@example.com/", "http://example.com@127.0.0.1/", "http://@127.0.0.1/", "http://127.0.0.1\\@example.com/",

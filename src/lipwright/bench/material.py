@@ -29,6 +29,17 @@ def write_sound(path: Path, source: Path, seconds: float) -> None:
     samples = np.resize(read_sound(source, RATE).samples, round(seconds * RATE))
     if float(np.abs(samples).max()) < SILENCE:
         raise MediaError(f"the first {seconds:g} s of {source} hold only silence; give a sound with speech in it")
+    _write_wave(path, samples)
+
+
+def write_moment(path: Path, source: Path, seconds: float) -> None:
+    """The loudest moment of a sound, as WAV."""
+    samples, count = read_sound(source, RATE).samples, max(1, int(seconds * RATE))
+    start = max(0, min(int(np.abs(samples).argmax()) - count // 2, len(samples) - count))
+    _write_wave(path, samples[start : start + count])
+
+
+def _write_wave(path: Path, samples: np.ndarray) -> None:
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)

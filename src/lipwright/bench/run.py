@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 
 from lipwright.bench.commands import Cost, run_floor, run_lipwright
-from lipwright.bench.material import write_bundled_clip, write_footage, write_sound
+from lipwright.bench.material import write_bundled_clip, write_footage, write_moment, write_sound
 from lipwright.bench.stages import time_stages
 from lipwright.errors import OptionError
 from lipwright.example import speech
@@ -20,6 +20,7 @@ from lipwright.progress import Progress, silent
 from lipwright.structures import ClipFacts
 
 LONGEST = 3600  # seconds
+MOMENT = 0.1  # seconds: no job is shorter
 PACKAGES = ("av", "mediapipe", "numpy", "onnxruntime", "opencv-contrib-python")
 
 
@@ -63,6 +64,7 @@ class Figures:
         stages: seconds by stage over all frames, see `lipwright.bench.stages`.
         floors, jobs: the pairs, in the order they were run: seconds of the floor, cost of the whole `dub` command.
         build: cost of the whole `avatar build` command.
+        first: cost of the whole `dub` command for a tenth of a second: any job's first frame is encoded earlier.
         short, long: cost of `dub` with little and much sound on the video as it is, None where not asked for.
     """
 
@@ -72,6 +74,7 @@ class Figures:
     floors: list[float]
     jobs: list[Cost]
     build: Cost
+    first: Cost
     short: Cost | None
     long: Cost | None
 
@@ -103,6 +106,7 @@ class Figures:
             "dub_ms_per_frame": round(median(job.seconds for job in self.jobs) * to_ms, 3),
             "ratio": round(median(self.ratios), 3),
             "ratios": [round(ratio, 3) for ratio in self.ratios],
+            "first_frame_s": round(self.first.seconds, 3),
             "avatar_build_fps": round(facts.frames / self.build.seconds, 1),
             "memory_mb": {
                 name: round(cost.memory / 1e6)
@@ -152,6 +156,8 @@ def bench(options: BenchOptions, progress: Progress = silent) -> Figures:
         cache = ("--cache", folder / "cache")
         progress("whole commands", 0, options.runs)
         build = run_lipwright("avatar", "build", footage, "-q", *cache)
+        write_moment(folder / "moment.wav", sound, MOMENT)
+        first = _dub(footage, folder / "moment.wav", folder)
         floors, jobs = [], []
         for done in range(options.runs):
             floors.append(run_floor(footage, folder / "floor.mp4", EncodeOptions()))
@@ -169,6 +175,7 @@ def bench(options: BenchOptions, progress: Progress = silent) -> Figures:
         floors=floors,
         jobs=jobs,
         build=build,
+        first=first,
         short=short,
         long=long,
     )

@@ -14,6 +14,7 @@ from lipwright.avatar.avatar import Avatar
 from lipwright.compose.blend import paste
 from lipwright.face.base import open_tracker
 from lipwright.media import Clip, ClipWriter, open_clip
+from lipwright.media.segment import Written
 from lipwright.media.sound import SoundReader
 from lipwright.motion.base import MOTIONS, Motion
 from lipwright.pipeline.config import DubOptions
@@ -71,7 +72,7 @@ def time_stages(footage: Path, sound: Path, progress: Progress = silent) -> dict
     engine = ENGINES[options.engine]
     progress("stages alone", 0, 4)
     with open_clip(footage) as clip:
-        for _ in watch.each("decode", clip.frames()):
+        for _ in watch.each("decode", clip.pictures(range(clip.facts.frames))):
             pass
         progress("stages alone", 1, 4)
         avatar = _analyse(clip, options, watch)
@@ -85,9 +86,11 @@ def time_stages(footage: Path, sound: Path, progress: Progress = silent) -> dict
 
 
 def _analyse(clip: Clip, options: DubOptions, watch: Stopwatch) -> Avatar:
-    """Follow the face; waiting for frames does not count."""
+    """Follow the face and look at it, two threads; waiting for frames does not count."""
     with open_tracker(options.tracker) as tracker, watch("analyse"):
-        avatar = analyse(watch.each("waiting", clip.frames()), tracker, name=clip.facts.path.name)
+        avatar = analyse(
+            watch.each("waiting", clip.pictures(range(clip.facts.frames))), tracker, name=clip.facts.path.name
+        )
     watch.seconds["analyse"] -= watch.seconds["waiting"]
     return avatar
 
@@ -138,10 +141,18 @@ def _encode(clip: Clip, output: Path, sound: Path, watch: Stopwatch) -> None:
     at_once = max(1, BATCH_BYTES // (facts.width * facts.height * 3))
     shape = {"width": facts.width, "height": facts.height, "fps": facts.fps}
     with watch("encode"), ClipWriter(output, sound=sound, colour=clip.colour, **shape) as sink:
-        for pictures in watch.each("reading", _batches(clip.frames(), at_once)):
+        for pictures in watch.each("reading", _batches(_stored(clip), at_once)):
             for picture in pictures:
                 sink.write(picture)
     watch.seconds["encode"] -= watch.seconds["reading"]
+
+
+def _stored(clip: Clip) -> Iterator[Written]:
+    """The clip's frames as a job hands them on where nothing was drawn."""
+    colour = clip.colour.for_writing()
+    for picture in clip.pictures(range(clip.facts.frames)):
+        frame = picture.as_stored(colour)
+        yield picture.rgb if frame is None else frame
 
 
 def _batches(items: Iterator[T], size: int) -> Iterator[list[T]]:

@@ -1,25 +1,38 @@
 """Options that several commands share, named as users of other lip-sync tools write them."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lipwright.errors import OptionError
 
+if TYPE_CHECKING:
+    from lipwright.pipeline import executor
+
 Video = Annotated[
     Path,
     typer.Option("--video", "--video_path", "--source_path", "--face", help="A video or photo of the person."),
 ]
-Audio = Annotated[
-    Path, typer.Option("--audio", "--audio_path", help="What the person shall say: any sound file, or a video's sound.")
-]
-Output = Annotated[
-    Path,
+VideoOrUrl = Annotated[
+    str,
     typer.Option(
-        "--output", "-o", "--output_path", "--video_out_path", "--outfile", help="The video (MP4, MOV, MKV, WebM)."
+        "--video", "--video_path", "--source_path", "--face", help="A video or photo of the person: a path, or a URL."
     ),
 ]
+AudioOrUrl = Annotated[
+    str,
+    typer.Option(
+        "--audio", "--audio_path", help="What the person shall say: any sound file or a video's sound, likewise."
+    ),
+]
+OutputOrUrl = Annotated[
+    str,
+    typer.Option(
+        "--output", "-o", "--output_path", "--video_out_path", "--outfile",
+        help="The video (MP4, MOV, MKV, WebM): a path, or a URL of s3 or gs.",
+    ),
+]  # fmt: skip
 Person = Annotated[
     str, typer.Option(help="Which face, if there are several: largest, center, left, right, or 1, 2, … from the left.")
 ]
@@ -70,6 +83,13 @@ Certificate = Annotated[
     ),
 ]
 PrivateKey = Annotated[Path | None, typer.Option(metavar="PEM", help="The certificate's key, not encrypted.")]
+Executor = Annotated[
+    str, typer.Option(help="Who draws and encodes: local (this process), or ray (a Ray cluster, with --address).")
+]
+Address = Annotated[
+    str | None,
+    typer.Option(metavar="HOST:PORT", help="Head of the Ray cluster; default: a cluster of this machine alone."),
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the log.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show nothing but errors.")]
 LogFile = Annotated[Path | None, typer.Option(help="Write the whole log into this file.")]
@@ -85,3 +105,19 @@ def is_on(option: str, word: str) -> bool:
     if word not in ("on", "off"):
         raise OptionError(f"{option} must be on or off, got {word!r}")
     return word == "on"
+
+
+def open_executor(name: str, address: str | None) -> "executor.Executor":
+    """Who draws and encodes.
+
+    Raises:
+        OptionError: an address is given to one that has none.
+        BackendError: there is no such executor.
+    """
+    from lipwright import registry
+    from lipwright.pipeline.executor import EXECUTORS
+
+    made = registry.load("executor", EXECUTORS, name)
+    if name == "local" and address is not None:
+        raise OptionError("--address belongs to --executor ray; give both or neither")
+    return made() if name == "local" else made(address)

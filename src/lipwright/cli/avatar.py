@@ -37,7 +37,9 @@ def build(
         from lipwright.media.rates import parse_rate
         from lipwright.pipeline.config import DubOptions
         from lipwright.pipeline.job import load_avatar
+        from lipwright.runtime import share_cores
 
+        share_cores()
         rate = parse_rate(fps) if fps else None
         looks = {"engine": engine, "device": device, "models": models}
         options = DubOptions(person=person, fps=rate, tracker=tracker, cache=cache, **looks)

@@ -12,9 +12,11 @@ from lipwright.cli.console import Terminal
 
 LABELS = {
     "analyse": "analyse (once per footage)",
-    "decode": "decode to RGB",
+    "decode": "decode",
     "sound": "sound and its features",
-    "encode": "to YUV, encode and mux",
+    "render": "face to RGB, render",
+    "compose": "compose, to YUV",
+    "encode": "encode and mux",
 }
 
 
@@ -70,6 +72,7 @@ def _summary(figures: dict[str, Any]) -> str:
         f"floor: {figures['floor_ms_per_frame']:.1f} ms a frame",
         f"dub: {figures['dub_ms_per_frame']:.1f} ms a frame, whole command; {figures['ratio']:.2f} times the floor, "
         f"median of {len(ratios)} ({min(ratios):.2f} to {max(ratios):.2f}); peak memory {memory['dub']} MB",
+        f"first frame: within {figures['first_frame_s']:.2f} s, the whole command for a tenth of a second",
         f"avatar build: {figures['avatar_build_fps']:.0f} frames/s, whole command; "
         f"peak memory {memory['avatar_build']} MB",
     ]

@@ -16,6 +16,9 @@ from lipwright.errors import BackendError, LipwrightError, OptionError
 
 EXIT_UNEXPECTED, EXIT_INTERRUPTED = 1, 130
 STAGES = {
+    "batch": "jobs",
+    "fetch": "fetching",
+    "publish": "sending",
     "analyse": "looking at the footage",
     "render": "drawing and writing",
     "fit": "fitting",

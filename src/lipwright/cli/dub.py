@@ -1,6 +1,7 @@
 """`lipwright dub` and `lipwright demo`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,8 @@ from lipwright.pipeline.report import Report
 if TYPE_CHECKING:
     from lipwright.pipeline.config import DubOptions
     from lipwright.pipeline.estimate import Estimate
+    from lipwright.pipeline.executor import Executor
+    from lipwright.progress import Progress
 
 SHEET_FRAMES = 18
 MARKS = {
@@ -25,9 +28,9 @@ MARKS = {
 
 
 def dub(
-    video: args.Video,
-    audio: args.Audio,
-    output: args.Output,
+    video: args.VideoOrUrl,
+    audio: args.AudioOrUrl,
+    output: args.OutputOrUrl,
     engine: args.Engine = "native",
     length: Annotated[
         str, typer.Option(help="When sound and footage differ: bounce, loop, cut_off, silence or remap.")
@@ -85,6 +88,8 @@ def dub(
     mask_debug: Annotated[
         bool, typer.Option("--mask-debug", help="Write a second video with mask, tracked lips and targets drawn over.")
     ] = False,
+    executor: args.Executor = "local",
+    address: args.Address = None,
     verbose: args.Verbose = False,
     quiet: args.Quiet = False,
     log_file: args.LogFile = None,
@@ -130,49 +135,73 @@ def dub(
             certificate=certificate,
             private_key=private_key,
         )
+        asked = (video, audio, output)
         if dry_run:
-            show_plan(terminal, (video, audio, output), options)
+            show_plan(terminal, asked, options)
         elif preview is not None:
-            show_preview(terminal, (video, audio, output), preview, options)
+            show_preview(terminal, asked, preview, options)
         else:
-            make(terminal, (video, audio, output), options)
+            make(terminal, asked, options, args.open_executor(executor, address))
 
 
-def make(terminal: Terminal, paths: tuple[Path, Path, Path], options: "DubOptions") -> None:
-    """The job itself; `paths` are video, audio and output."""
+def make(terminal: Terminal, asked: tuple[str, str, str], options: "DubOptions", executor: "Executor") -> None:
+    """The job itself; `asked` are video, audio and output, paths or URLs."""
     from lipwright.pipeline.run import dub as run
     from lipwright.runtime import share_cores
+    from lipwright.storage import is_url, published, shown
 
+    output = asked[2]
+    if options.mask_debug and is_url(output):
+        raise OptionError("--mask-debug writes a second file beside the output, which must be a path then, not a URL")
     share_cores()
-    with terminal.progress() as progress:
-        report = run(*paths, options=options, progress=progress)
-    lines = [summary(report)]
+    with (
+        terminal.progress() as progress,
+        published(output, progress) as made,
+        sources(asked, progress) as (video, audio),
+    ):
+        report = run(video, audio, made, options=options, progress=progress, executor=executor)
+    lines = [summary(report, shown(output))]
     if report.mask_video is not None:
         lines.append(f"{report.mask_video}: the same with mask, tracked lips and targets drawn over it")
-    terminal.result(report.as_dict(), "\n".join(lines))
+    terminal.result(report.as_dict() | {"output": shown(output)}, "\n".join(lines))
 
 
-def show_preview(terminal: Terminal, paths: tuple[Path, Path, Path], seconds: float, options: "DubOptions") -> None:
+@contextmanager
+def sources(asked: tuple[str, str, str], progress: "Progress") -> Iterator[tuple[Path, Path]]:
+    """Video and audio as files of this machine."""
+    from lipwright.storage import fetched
+
+    with fetched(asked[0], progress) as video, fetched(asked[1], progress) as audio:
+        yield video, audio
+
+
+def show_preview(terminal: Terminal, asked: tuple[str, str, str], seconds: float, options: "DubOptions") -> None:
     """Moments of the job on one picture."""
     from lipwright.pipeline.preview import preview
+    from lipwright.storage import is_url
 
-    with terminal.progress() as progress:
-        made = preview(*paths, seconds, options=options, progress=progress)
+    if is_url(asked[2]):
+        raise OptionError("--preview writes a picture to look at; give --output a path for it, not a URL")
+    with terminal.progress() as progress, sources(asked, progress) as (video, audio):
+        made = preview(video, audio, Path(asked[2]), seconds, options=options, progress=progress)
     line = f"{made.picture}: {len(made.moments)} of {made.frames} frames"
     if made.frames_without_face:
         line += f"; {made.frames_without_face} of those shown have no usable face and are left as they are"
     terminal.result(made.as_dict(), "\n".join([line, *(f"note: {note}" for note in made.notes)]))
 
 
-def show_plan(terminal: Terminal, paths: tuple[Path, Path, Path], options: "DubOptions") -> None:
+def show_plan(terminal: Terminal, asked: tuple[str, str, str], options: "DubOptions") -> None:
     """What the job would do."""
     from lipwright.pipeline.estimate import estimate
+    from lipwright.storage import is_url, shown
 
-    plan = estimate(*paths, options=options)
-    terminal.result(plan.as_dict(), plan_text(plan))
+    with terminal.progress() as progress, sources(asked, progress) as (video, audio):
+        output = Path(shown(asked[2]).rpartition("/")[2]) if is_url(asked[2]) else Path(asked[2])
+        plan = estimate(video, audio, output, options=options)
+    terminal.result(plan.as_dict() | {"output": shown(asked[2])}, plan_text(plan, shown(asked[2])))
 
 
-def plan_text(plan: "Estimate") -> str:
+def plan_text(plan: "Estimate", output: str) -> str:
     """A table of a job that has not been done."""
     footage, use, encode, needed = plan.footage, plan.use, plan.encode, plan.seconds
     kind = "photo" if footage.is_photo else f"{footage.frames} frames ({float(footage.duration):.2f} s)"
@@ -189,7 +218,7 @@ def plan_text(plan: "Estimate") -> str:
         "estimate": f"{needed['avatar']:.0f} s analysis, {sum(needed.values()):.0f} s in all, {plan.size / 1e6:.1f} MB "
         f"(from {plan.tried} frames tried just now on this machine)",
     }
-    lines = [f"{plan.output}: nothing written", *(f"  {name:<9}{value}" for name, value in rows.items())]
+    lines = [f"{output}: nothing written", *(f"  {name:<9}{value}" for name, value in rows.items())]
     return "\n".join([*lines, *(f"note: {note}" for note in plan.notes)])
 
 
@@ -249,9 +278,10 @@ def write_sheet(video: Path, report: Report, sheet: Path) -> None:
     contact_sheet(frames, sheet)
 
 
-def summary(report: Report) -> str:
-    """One line about a finished job."""
-    line = f"{report.output}: {report.frames} frames at {float(report.fps):.5g} fps, {report.width}×{report.height}"
+def summary(report: Report, output: str | None = None) -> str:
+    """One line about a finished job; `output`: where it went from the file the report names."""
+    size = f"{report.width}×{report.height}"
+    line = f"{output or report.output}: {report.frames} frames at {float(report.fps):.5g} fps, {size}"
     if report.frames_without_face:
         line += f"; {report.frames_without_face} show no usable mouth and were left as they are"
     lines = [line]

@@ -2,7 +2,7 @@
 
 Exit codes: 0 done · 1 unexpected error · 2 unusable input or option · 3 output cannot be written · 4 a part of the
 engine is missing, or `doctor` found what stops a job · 5 `verify` found what was changed · 6 `verify` found nothing ·
-130 interrupted.
+7 `batch` could not do all its jobs · 130 interrupted.
 """
 
 import gc
@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from lipwright import __version__
-from lipwright.cli import avatar, bench, doctor, dub, evaluate, keys, live, models, serve, train, ui, verify
+from lipwright.cli import avatar, batch, bench, doctor, dub, evaluate, keys, live, models, serve, train, ui, verify
 from lipwright.errors import OptionError
 
 GARBAGE = 50_000  # objects until rubbish is looked for: modules leave none, and looking took a tenth of the start
@@ -27,6 +27,7 @@ app = typer.Typer(
 )
 app.command()(dub.dub)
 app.command()(dub.demo)
+app.command()(batch.batch)
 app.command()(doctor.doctor)
 app.command()(bench.bench)
 app.command()(evaluate.evaluate)

@@ -28,6 +28,7 @@ from lipwright.pipeline.touch import Touch
 from lipwright.progress import Progress, silent
 from lipwright.render.base import Patch
 from lipwright.runtime import Models
+from lipwright.runtime.kept import models_of
 
 
 class Mark(Protocol):
@@ -254,7 +255,7 @@ def open_models(options: DubOptions) -> Models:
     Raises:
         BackendError: one is missing or another model, or the device does not work.
     """
-    models = Models(options.models, options.device)
+    models = models_of(options.models, options.device)
     models.prepare(needed_models(options))
     return models
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from lipwright.errors import BackendError
 from lipwright.models.catalog import card, cards
+from lipwright.runtime.processes import usable_cores
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -59,14 +60,15 @@ def open_session(
         source: an ONNX file's bytes or path.
         name: of the file, for messages.
         providers: execution providers in order of preference; the later ones take what the first cannot.
-        threads: worker threads inside one operator; 0 lets ONNX Runtime choose.
+        threads: worker threads inside one operator; 0: as many as it likes, or as this process has cores where those
+            are fewer than the machine's.
 
     Raises:
         BackendError: ONNX Runtime cannot open it, or not on that provider.
     """
     onnxruntime = load_onnxruntime()
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = threads or _bound()
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     try:
@@ -89,6 +91,12 @@ def open_model(name: str, *, threads: int = 1, providers: Sequence[str] = (CPU_P
         BackendError: the file is missing or altered, or ONNX Runtime cannot open it.
     """
     return open_session(weights(name), cards()[name].file, providers=providers, threads=threads)
+
+
+def _bound() -> int:
+    """The number of cores of a process that may not use them all, 0 of any other: ONNX Runtime counts the machine's."""
+    usable = len(usable_cores())
+    return usable if usable < (os.cpu_count() or 1) else 0
 
 
 def _first_line(error: Exception) -> str:

@@ -3,7 +3,6 @@
 import logging
 import math
 import multiprocessing
-import signal
 import threading
 import time
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from lipwright.runtime.processes import how_ended
 from lipwright.service.jobs import JobStore
 from lipwright.service.jobs.record import KINDS, new_id
 from lipwright.service.settings import Settings
@@ -20,7 +20,6 @@ from lipwright.service.worker import work
 LOOK_S = 0.5  # between two looks at a worker that lives
 QUICK_DEATH_S, PAUSE_S = 5.0, 2.0  # a worker that dies sooner is started again only after a pause
 PREVIEW_IDLE_S = 120.0
-KILLED = 9  # the signal that cannot be caught
 SPAWN = multiprocessing.get_context("spawn")
 
 log = logging.getLogger(__name__)
@@ -134,8 +133,8 @@ class Supervisor:
             return  # its job is no crash: `stop` puts it back
         if process.exitcode or reason:
             slot.crashes += 1
-            log.error("worker for %s: %s", slot.device, reason or _how(process.exitcode))
-        self._take_back(lease, reason or _how(process.exitcode))
+            log.error("worker for %s: %s", slot.device, reason or how_ended(process.exitcode))
+        self._take_back(lease, reason or how_ended(process.exitcode))
         process.close()
 
     def _stalled(self, lease: str) -> bool:
@@ -168,12 +167,3 @@ def _received(inbox: Any) -> bool:  # noqa: ANN401 - pipes have another class on
         return inbox.poll() and bool(inbox.recv_bytes())
     except EOFError:  # it died before it was ready
         return False
-
-
-def _how(code: int | None) -> str:
-    """How a process ended, for somebody who does not know of signals."""
-    if code is not None and code < 0:
-        name = next((each.name for each in signal.Signals if each == -code), f"signal {-code}")  # not all have names
-        hint = ", as happens when memory runs out" if -code == KILLED else ""
-        return f"the worker was ended by {name}{hint}"
-    return f"the worker ended with exit code {code}"

@@ -30,6 +30,7 @@ DARK, LIGHT = 90.0, 230.0  # brightness below and above which blue is seen more 
 ENLARGED, LARGEST = 640.0, 1.5  # shorter side below which the mark grows, as encoding takes more of it; how far
 YIELD, LEAST, MOST = 0.7, 0.2, 2.0  # how far the amplitude gives way to a picture that agrees with the bit already
 STEP = 4  # steps of the change for each of 255
+DITHER = np.array(((-2, 1), (2, -1)), np.int16)  # steps: in chroma, half a level would be rounded away where it is flat
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +91,8 @@ class Watermark:
         tags = ColourTags.of(frame)
         small = cv2.transform(cv2.merge([_shrunk(part, window) for part in parts]), yuv_to_rgb_matrix(tags))
         change = cv2.transform(self._change(small, window), rgb_to_yuv_matrix(tags)[:, :3].copy())
-        for part, of in zip(parts, cv2.split(change), strict=True):
-            _add(part, of)
+        for part, of, dither in zip(parts, cv2.split(change), (None, DITHER, DITHER), strict=True):
+            _add(part, of, dither)
 
     def _window(self, area: Area | None) -> "_Window | None":
         if area is None or not (self._columns and self._rows):
@@ -160,10 +161,14 @@ def _shrunk(pixels: np.ndarray, window: _Window) -> np.ndarray:
     return cv2.resize(twice, (wide, high), interpolation=cv2.INTER_AREA)
 
 
-def _add(pixels: np.ndarray, change: np.ndarray) -> None:
-    """Add what a work picture holds to a window, in place. (H, W[, 3]) uint8, (h, w[, 3]) float32."""
+def _add(pixels: np.ndarray, change: np.ndarray, dither: np.ndarray | None = None) -> None:
+    """Add what a work picture holds to a window, in place. (H, W[, 3]) uint8, (h, w[, 3]) float32; tile of `DITHER`."""
     steps = cv2.convertScaleAbs(change, alpha=STEP, beta=128)
     steps = cv2.resize(steps, pixels.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    if dither is not None:
+        (high, wide), (tall, broad) = pixels.shape, dither.shape
+        tiled = np.tile(dither, (-(-high // tall), -(-wide // broad)))[:high, :wide]
+        steps = cv2.add(steps, tiled, dtype=cv2.CV_8U)
     cv2.addWeighted(pixels, 1, steps, 1 / STEP, -128 / STEP, dst=pixels)
 
 

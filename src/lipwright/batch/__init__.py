@@ -1,0 +1,1 @@
+"""Many jobs at once: a list of them, processes that do them, and one report."""
