@@ -17,6 +17,7 @@ from lipwright.media import read_sound
 
 log = logging.getLogger(__name__)  # the figures: --log-cli-level=info
 
+ATTEMPTS = 3  # a machine that is busy otherwise may stumble
 SECONDS = 8.0
 TOGETHER = 0.08  # seconds that picture and sound may be apart
 
@@ -82,7 +83,7 @@ def bursts_wav(bursts, tmp_path):
 
 
 def test_picture_and_sound_are_together(serve_live, live_page, bursts_wav, mouth_box, expected):
-    for _ in range(2):  # a machine that is busy otherwise may stumble once
+    for _ in range(ATTEMPTS):
         with serve_live() as server:
             record = recorded(live_page, server, bursts_wav, mouth_box)
             told = int(live_page.inner_text("#delay").split()[0])
@@ -108,10 +109,13 @@ def test_sound_that_is_late_is_noticed(serve_live, live_page, bursts_wav, mouth_
         return cut(self, whole[: len(sound)])
 
     monkeypatch.setattr(tracks.Packets, "cut", late)
-    with serve_live() as server:
-        record = recorded(live_page, server, bursts_wav, mouth_box)
-    off = probing.apart(record, *expected, float(expected[0][-1][0]))
-    log.info("%+.0f ms apart", 1000 * off)
+    for _ in range(ATTEMPTS):
+        with serve_live() as server:
+            record = recorded(live_page, server, bursts_wav, mouth_box)
+        off = probing.apart(record, *expected, float(expected[0][-1][0]))
+        log.info("%+.0f ms apart", 1000 * off)
+        if not np.isnan(off):
+            break
     assert -0.4 < off < -TOGETHER
 
 
