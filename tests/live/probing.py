@@ -43,18 +43,17 @@ def on_grid(points, seconds):
 
 
 def lateness(points, reference, seconds):
-    """How much later a recording is than its reference, both (n, 2) of seconds and values."""
+    """How much later a recording is than its reference, both (n, 2) of seconds and values; NaN where it is none of it."""
     known = on_grid(reference, seconds)
     whole = on_grid(points, seconds + REACH)
     fits = [float(known @ whole[late : late + len(known)]) for late in range(round(REACH / STEP))]
     best = int(np.argmax(fits))
     norm = np.linalg.norm(known) * np.linalg.norm(whole[best : best + len(known)])
-    assert fits[best] > 0.6 * norm, "what was recorded is not what was played"
-    return best * STEP
+    return best * STEP if fits[best] > 0.6 * norm else np.nan
 
 
 def apart(recorded, pictures, sounds, seconds):
-    """Seconds by which the picture is later than the sound.
+    """Seconds by which the picture is later than the sound, NaN where not what was played was recorded.
 
     Args:
         recorded: what `STOP` gives.

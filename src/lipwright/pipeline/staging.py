@@ -150,11 +150,7 @@ class MouthStaging:
         mouths = _Mouths(avatar, drive)
         self._over = _Layer(mouths, plan.source)
         self._under = _Layer(mouths, plan.under)
-        if not self._over.drawn.any():
-            raise NoFaceError(
-                f"{avatar.name}: no frame can be given another mouth: the face is too small, turned too far, "
-                "smeared or covered; use footage that shows it larger and from the front"
-            )
+        check_drawn(avatar, self._over.drawn)
         self._points, self._blur = avatar.track.points, avatar.blur
         self._renderer = made(avatar.bank, avatar.teeth)
 
@@ -190,6 +186,19 @@ def draw_aimed(renderer: Renderer, frame: Picture, aim: Aim, view: int, blur: np
     mesh, target = aim.mesh - np.array((x, y, 0), np.float32), aim.target - np.array((x, y), np.float32)
     patch = renderer.render(Shot(frame.part(x, y, width, height), mesh, target, view, blur))
     return replace(patch, x=patch.x + x, y=patch.y + y)
+
+
+def check_drawn(avatar: Avatar, drawn: np.ndarray) -> None:
+    """Refuse footage that nothing can be done with; `drawn` tells which frames can be given another mouth.
+
+    Raises:
+        NoFaceError: none can.
+    """
+    if not drawn.any():
+        raise NoFaceError(
+            f"{avatar.name}: no frame can be given another mouth: the face is too small, turned too far, "
+            "smeared or covered; use footage that shows it larger and from the front"
+        )
 
 
 def trusted(avatar: Avatar, mouths: np.ndarray, source: np.ndarray) -> np.ndarray:

@@ -10,7 +10,6 @@ import numpy as np
 from lipwright import __version__, registry
 from lipwright.avatar.avatar import Avatar
 from lipwright.compose.blend import paste
-from lipwright.errors import NoFaceError
 from lipwright.facespace import opening
 from lipwright.media import Clip, Picture, prefetch
 from lipwright.pipeline.analysis import Analysis, Play
@@ -19,7 +18,7 @@ from lipwright.pipeline.engines import ENGINES
 from lipwright.pipeline.finish import Finish
 from lipwright.pipeline.job import load_avatar, open_models
 from lipwright.pipeline.marks import area_of, layers_of, shaping
-from lipwright.pipeline.staging import LEAST_TRUST, MADE_HERE, Aim, draw_aimed, fitting_renderer, trusted
+from lipwright.pipeline.staging import LEAST_TRUST, MADE_HERE, Aim, check_drawn, draw_aimed, fitting_renderer, trusted
 from lipwright.pipeline.touch import Touch
 from lipwright.progress import Progress
 from lipwright.provenance.origin import UNKNOWN_FORMAT, Origin, Source, model_used, read_source
@@ -99,15 +98,11 @@ class _Drawing:
     """Staging without a plan: the look into the mouth is chosen by what was shown before, not by what will be."""
 
     def __init__(self, avatar: Avatar) -> None:
-        drawable = avatar.trust >= LEAST_TRUST
-        if not drawable.any():
-            raise NoFaceError(
-                f"{avatar.name}: no frame can be given another mouth: the face is too small, turned too far, "
-                "smeared or covered; use footage that shows it larger and from the front"
-            )
-        self._avatar, self._drawable, self._style = avatar, drawable, avatar.style
+        self._drawable = avatar.trust >= LEAST_TRUST
+        check_drawn(avatar, self._drawable)
+        self._avatar, self._style = avatar, avatar.style
         self._shots = np.cumsum(avatar.track.cuts)
-        self._renderer: Renderer = fitting_renderer("warp", MADE_HERE)(avatar.bank, avatar.teeth)
+        self._renderer: Renderer = fitting_renderer(ENGINES["native"].renderer, MADE_HERE)(avatar.bank, avatar.teeth)
         self._view, self._shot = -1, -1  # of the frame before
 
     def draw(self, frame: Picture, source: int, offsets: np.ndarray) -> Patch | None:
