@@ -2,7 +2,9 @@
 
 import logging
 import os
+import signal
 import socket
+import threading
 import time
 from collections import deque
 from collections.abc import Generator, Sequence
@@ -41,7 +43,7 @@ def load_ray() -> ModuleType:
 
 
 def connect(address: str | None) -> ModuleType:
-    """Join a cluster, once for this process; without an address, one that runs here, or else one of this process's own.
+    """Join a cluster, once for this process; without an address, one of this process's own on this machine.
 
     Raises:
         BackendError: Ray is not installed, or no cluster answers there.
@@ -50,11 +52,16 @@ def connect(address: str | None) -> ModuleType:
     if not ray.is_initialized():
         _check_answers(address)
         own: dict[str, Any] = {} if address else {"include_dashboard": False}
+        if not address:  # else whoever reaches its ports could run programs here; newer versions ask for it anyway
+            os.environ.setdefault("RAY_AUTH_MODE", "token")
+        told_to_stop = signal.getsignal(signal.SIGTERM)
         try:
             ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **own)
         except (ConnectionError, RuntimeError, ValueError, TimeoutError) as exc:
             reason = str(exc).strip().partition("\n")[0]
             raise BackendError(f"no Ray cluster answers at {address} ({reason}); check the address") from exc
+        if threading.current_thread() is threading.main_thread():  # Ray takes it, to end at once without a word
+            signal.signal(signal.SIGTERM, told_to_stop)
         _keep_quiet(ray)
     return ray
 
