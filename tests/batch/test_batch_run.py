@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextvars import copy_context
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from typer.testing import CliRunner
 from lipwright.batch.manifest import Row
 from lipwright.batch.plan import plan_jobs
 from lipwright.batch.run import run_batch, state_file
+from lipwright.batch.work import do_alone
 from lipwright.cli.main import app
 from lipwright.errors import OptionError, OutputError
 from lipwright.media import open_clip, read_sound
@@ -145,6 +147,14 @@ def test_models_stay_open_from_job_to_job(tmp_path):
         assert open_models(here) is first
         assert open_models(there) is not first
         assert open_models(here) is not first  # one folder's are kept
+
+
+def test_models_stay_open_in_a_process_of_a_cluster(jobs, monkeypatch):
+    seen, process = [], copy_context()
+    monkeypatch.setattr("lipwright.batch.work.perform", lambda job, *_: seen.append(open_models(job.options)) or {})
+    for job in jobs[:2]:
+        process.run(do_alone, job)
+    assert seen[0] is seen[1]
 
 
 # ------------------------------------------------------------------------------------------------ the command

@@ -52,8 +52,6 @@ def connect(address: str | None) -> ModuleType:
     if not ray.is_initialized():
         _check_answers(address)
         own: dict[str, Any] = {} if address else {"include_dashboard": False}
-        if not address:  # else whoever reaches its ports could run programs here; newer versions ask for it anyway
-            os.environ.setdefault("RAY_AUTH_MODE", "token")
         told_to_stop = signal.getsignal(signal.SIGTERM)
         try:
             ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **own)
@@ -93,10 +91,12 @@ class _Hand:
     Args:
         actor: Ray's handle.
         at: the number of the part it draws; None while it opens the job.
+        begun: whether it was given a machine: it has answered.
     """
 
     actor: Any
     at: int | None = None
+    begun: bool = False
 
 
 class RayExecutor:
@@ -167,7 +167,7 @@ class _Crew:
             ready, _ = self.ray.wait(list(self.busy), timeout=1.0)
             if ready:
                 self._take(ready[0])
-            elif all(hand.at is None for hand in self.busy.values()) and time.monotonic() > until:
+            elif not any(hand.begun for hand in self.busy.values()) and time.monotonic() > until:
                 raise BackendError(
                     f"the Ray cluster gave no machine for {WAIT_S:.0f} seconds; is there a free {self._wanted()} in it?"
                 )
@@ -195,10 +195,11 @@ class _Crew:
     def _hand_out(self) -> None:
         while self.idle and self.todo and self.todo[0] in self.missing[: self.given + 2 * self.devices[0]]:
             actor, number = self.idle.pop(), self.todo.popleft()
-            self.busy[actor.draw.remote(number)] = _Hand(actor, number)
+            self.busy[actor.draw.remote(number)] = _Hand(actor, number, begun=True)
 
     def _take(self, answer: Any) -> None:  # noqa: ANN401 - Ray's
         hand = self.busy.pop(answer)
+        hand.begun = True
         try:
             got = self.ray.get(answer)
         except (self.ray.exceptions.RayActorError, self.ray.exceptions.ObjectLostError) as exc:
