@@ -15,6 +15,7 @@ from lipwright.avatar.tuning import Tuning
 from lipwright.compose.overlays import Overlay
 from lipwright.errors import BackendError, MediaError
 from lipwright.media import open_clip
+from lipwright.media.hardware import choose_encoder
 from lipwright.media.segment import PictureFormat
 from lipwright.pipeline.config import DubOptions
 from lipwright.pipeline.executor import Work, encode_parts
@@ -109,7 +110,7 @@ class SentJob:
             mark_id=work.mark_id,
             form=work.form,
             ranges=tuple(work.ranges),
-            software=software(),
+            software=software(work.form),
             weights=_weights(options),
         )
 
@@ -135,9 +136,11 @@ class Drawer:
         """Which of `video` and `audio` must be sent; refuses to draw what would come out otherwise.
 
         Raises:
-            BackendError: other versions or models are installed here.
+            BackendError: other versions or models are installed here, or the encoder does not work.
         """
-        _check_same("versions", self._sent.software, software())
+        form = self._sent.form
+        choose_encoder(form.options.encoder, form.options.codec)
+        _check_same("versions", self._sent.software, software(form))
         _check_same("models", self._sent.weights, _weights(self._sent.options))
         files = {name: getattr(self._sent, name) for name in ("video", "audio")}
         self._taken = {name: file.path for name, file in files.items() if file.here()}
@@ -150,8 +153,8 @@ class Drawer:
         with path.open("ab") as file:
             file.write(piece)
 
-    def open(self) -> None:
-        """Open the job; its models are loaded now, and once.
+    def open(self) -> str:
+        """Open the job; its models are loaded now, and once. Returns the name of their device, nothing without models.
 
         Raises:
             LipwrightError: as of `Job`.
@@ -172,6 +175,7 @@ class Drawer:
         self._job = Job(clip, self._taken["audio"], options, mark=mark)
         if not self._job.avatar_reused:
             raise BackendError("the footage's analysis is another one here; report it")
+        return Models(options.models, options.device).device.name if needed_models(options) else ""
 
     def draw(self, number: int) -> bytes:
         """One part, as `Part.pack` has it."""

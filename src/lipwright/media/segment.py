@@ -159,6 +159,11 @@ class SegmentEncoder:
         self._frames = self._delay = 0
         self._packets: list[Coded] = []
 
+    @property
+    def extradata(self) -> bytes:
+        """See `Segment`; the same for encoders whose segments can be joined."""
+        return self._context.extradata or b""
+
     def add(self, picture: Written) -> None:
         """Append one frame; see `PictureFormat.as_stored`."""
         frame = self._form.as_stored(picture, self._to_yuv, "SegmentEncoder.add")
@@ -169,7 +174,7 @@ class SegmentEncoder:
     def finish(self) -> Segment:
         """What was made of them."""
         self._take(self._context.encode(None))
-        return Segment(self._frames, self._delay, self._context.extradata or b"", tuple(self._packets))
+        return Segment(self._frames, self._delay, self.extradata, tuple(self._packets))
 
     def _take(self, packets: list[Packet]) -> None:
         for packet in packets:
