@@ -21,7 +21,7 @@ from lipwright.progress import Progress, silent
 
 BLOCK = 1 << 22
 HTTP = ("http", "https")
-STORES = {"s3": "s3fs", "gs": "gcsfs", "memory": ""}
+STORES = {"s3": "s3fs", "gs": "gcsfs"}
 """Object stores, and the package that fsspec needs for each."""
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)  # two letters at least: C:// is a drive
@@ -183,7 +183,7 @@ def _driver(url: str) -> tuple[Any, str]:
 
 def _name(url: str) -> str:
     """A name for the file here: its own, as far as every system takes it."""
-    name = _STRANGE.sub("_", unquote(urlsplit(url).path).rpartition("/")[2])
+    name = _STRANGE.sub("_", unquote(urlsplit(url).path).rpartition("/")[2]).strip(". ")
     stem, dot, suffix = name.rpartition(".")
     return f"{(stem or suffix)[:LONGEST_NAME]}{(dot + suffix)[:10] if stem else ''}" or "file"
 

@@ -9,7 +9,8 @@ from typing import Any
 from lipwright.batch.crew import TRIES, Ended
 from lipwright.batch.plan import BatchJob
 from lipwright.batch.work import do_alone
-from lipwright.execute.ray import connect
+from lipwright.errors import BackendError
+from lipwright.execute.ray import WAIT_S, connect
 from lipwright.pipeline.job import needed_models
 
 GRACE_S = 5.0  # for jobs to leave what they are at
@@ -24,7 +25,7 @@ class ClusterCrew:
         address: of the cluster's head; None: a cluster of this machine alone.
 
     Raises:
-        BackendError: Ray is not installed, or no cluster answers there.
+        BackendError: Ray is not installed, or no cluster answers there; while at work: it has no machine any more.
     """
 
     def __init__(self, jobs: Sequence[BatchJob], address: str | None) -> None:
@@ -32,11 +33,13 @@ class ClusterCrew:
         self._ray = connect(address)
         self._task = self._ray.remote(do_alone)
         self._at: dict[Any, tuple[BatchJob, float]] = {}  # by what Ray will answer
+        self._seen = time.monotonic()  # when there was a machine that could do a job
 
     def work(self) -> Generator[Ended, None, None]:
         """See `Crew.work`."""
         try:
             while self._waiting or self._at:
+                self._check_there()
                 self._hand_out()
                 ready, _ = self._ray.wait(list(self._at), timeout=1.0)
                 for answer in ready:
@@ -52,6 +55,12 @@ class ClusterCrew:
             on_gpu = there.get("GPU", 0) > 0 and job.options.device != "cpu" and needed_models(job.options)
             task = self._task.options(num_cpus=1, num_gpus=1 if on_gpu else 0, max_retries=TRIES - 1)
             self._at[task.remote(job)] = job, time.monotonic()
+
+    def _check_there(self) -> None:
+        if self._ray.cluster_resources().get("CPU", 0) > 0:
+            self._seen = time.monotonic()
+        elif time.monotonic() - self._seen > WAIT_S:
+            raise BackendError(f"the Ray cluster has had no machine with a CPU for {WAIT_S:.0f} seconds; add one")
 
     def _taken(self, answer: Any) -> Ended:  # noqa: ANN401 - Ray's
         job, begun = self._at.pop(answer)

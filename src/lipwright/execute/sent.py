@@ -2,12 +2,17 @@
 
 import hashlib
 import io
+import os
+import platform
+import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Self
+
+import psutil
 
 from lipwright.avatar.files import load, save
 from lipwright.avatar.store import AvatarStore
@@ -125,7 +130,7 @@ class Drawer:
     def __init__(self, job: SentJob) -> None:
         self._sent = job
         self._opened = ExitStack()
-        self._folder = Path(self._opened.enter_context(TemporaryDirectory(prefix="lipwright-")))
+        self._folder = Path(self._opened.enter_context(own_folder()))
         self._taken: dict[str, Path] = {}
 
     def close(self) -> None:
@@ -191,6 +196,16 @@ class Drawer:
             own[path].write_bytes(data)
         overlays = tuple(Overlay(own[overlay.picture], overlay.corner) for overlay in options.overlays)
         return replace(options, overlays=overlays, label_font=options.label_font and own[options.label_font])
+
+
+def own_folder() -> TemporaryDirectory[str]:
+    """A folder for what is sent; what processes left that were killed on this machine goes, inputs are large."""
+    begin = f"lipwright-{platform.node()}-"
+    for entry in Path(gettempdir()).iterdir():
+        owner = entry.name.removeprefix(begin).partition("-")[0]
+        if entry.name.startswith(begin) and owner.isdecimal() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(entry, ignore_errors=True)
+    return TemporaryDirectory(prefix=f"{begin}{os.getpid()}-", ignore_cleanup_errors=True)
 
 
 def _unseen(_: Drawn) -> None:
