@@ -24,6 +24,8 @@ HTTP = ("http", "https")
 STORES = {"s3": "s3fs", "gs": "gcsfs"}
 """Object stores, and the package that fsspec needs for each."""
 
+TORN = "a URL's host cannot be read, its brackets do not match; write it as scheme://host/path"  # it may hold secrets
+
 _URL = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)  # two letters at least: C:// is a drive
 _STRANGE = re.compile(r"[^\w.() -]")  # what some system does not take in a file's name
 LONGEST_NAME = 80
@@ -50,6 +52,8 @@ def check_source(location: Path | str) -> None:
         InputError: no such kind of URL is read.
         BackendError: the driver is not installed.
     """
+    if _is_torn(location):
+        raise InputError(TORN)
     scheme = _scheme(location)
     if scheme in ("", "file", *HTTP):
         return
@@ -65,6 +69,8 @@ def check_target(location: Path | str) -> None:
         OutputError: no such kind of URL is written.
         BackendError: the driver is not installed.
     """
+    if _is_torn(location):
+        raise OutputError(TORN)
     scheme = _scheme(location)
     if scheme in ("", "file"):
         return
@@ -155,6 +161,15 @@ def state_of(location: Path | str) -> tuple[Any, ...] | None:
         return None
     except Exception as exc:  # the drivers' errors share no base class
         raise MediaError(f"{shown(location)} cannot be looked for: {_why(exc)}") from exc
+
+
+def _is_torn(location: Path | str) -> bool:
+    if is_url(location):
+        try:
+            urlsplit(str(location))
+        except ValueError:
+            return True
+    return False
 
 
 def _scheme(location: Path | str) -> str:
