@@ -96,6 +96,19 @@ def test_what_nobody_touched_keeps_the_files_numbers(tags):
         assert np.abs(plane[part].astype(int) - other[part]).max() <= 1
 
 
+def test_where_a_patchs_mask_is_zero_the_files_numbers_stay(tags):
+    frame, mask = stored(tags), np.zeros((31, 41), np.float32)
+    mask[9:21, 11:30] = 0.5
+    out = Picture(Stored(frame, tags)).blended(noise(31, 41, 3), mask, 13, 7).as_stored(tags)
+    touched = np.zeros((62, 94), bool)
+    touched[7:38, 13:54] = mask > 0
+    for plane, before in zip(planes_of(out), planes_of(frame), strict=True):
+        step = 62 // plane.shape[0]
+        cells = touched.reshape(plane.shape[0], step, plane.shape[1], step).any((1, 3))
+        np.testing.assert_array_equal(plane[~cells], before[~cells])
+        assert (plane[cells] != before[cells]).mean() > 0.5
+
+
 def test_numbers_that_mean_something_else_are_not_kept(tags):
     other = ColourTags(matrix=9)
     assert Picture(Stored(stored(tags), tags)).as_stored(other) is None

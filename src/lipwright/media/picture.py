@@ -83,11 +83,13 @@ class Laid:
     Args:
         x, y: column and row of the first pixel; even.
         pixels: (h, w, 3) uint8 RGB; of even size where the frame is.
+        changed: (h, w) uint8, 255 where they may differ from what lies below, else 0.
     """
 
     x: int
     y: int
     pixels: np.ndarray
+    changed: np.ndarray
 
     @property
     def box(self) -> tuple[int, int, int, int]:
@@ -95,12 +97,15 @@ class Laid:
         return self.x, self.y, self.pixels.shape[1], self.pixels.shape[0]
 
     def write(self, frame: av.VideoFrame, tags: ColourTags) -> None:
-        """Put them into the planes of a frame; a chroma sample is the mean of its four pixels."""
+        """Put what is changed into the planes of a frame; a chroma sample is the mean of its four pixels."""
         turn, (_, _, width, height) = rgb_to_yuv_matrix(tags), self.box
-        small = cv2.resize(self.pixels, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+        small, some = (
+            cv2.resize(of, (width // 2, height // 2), interpolation=cv2.INTER_AREA) for of in (self.pixels, self.changed)
+        )
         parts = cv2.transform(self.pixels, turn[:1]), *cv2.split(cv2.transform(small, turn[1:]))
-        for step, plane, part in zip((1, 2, 2), planes_of(frame), parts, strict=True):
-            plane[self.y // step : (self.y + height) // step, self.x // step : (self.x + width) // step] = part
+        for step, plane, part, where in zip((1, 2, 2), planes_of(frame), parts, (self.changed, some, some), strict=True):
+            area = plane[self.y // step : (self.y + height) // step, self.x // step : (self.x + width) // step]
+            cv2.copyTo(part, where, area)  # the rest has the file's own numbers, which RGB would not give back
 
 
 class Picture:
@@ -167,7 +172,10 @@ class Picture:
         return cv2.resize(self._base[y : y + height, x : x + width], None, fx=scale, fy=scale, interpolation=how)
 
     def blended(self, pixels: np.ndarray, mask: np.ndarray, x: int, y: int) -> "Picture":
-        """With a patch over it. Where the mask is 0 the RGB is equal bit for bit: both share the same pixel grid.
+        """With a patch over it.
+
+        Where the mask is 0 the RGB is equal bit for bit, both share the same pixel grid; so are a file's own numbers,
+        but for chroma samples that the mask touches.
 
         Args:
             pixels: (h, w, 3) uint8 RGB.
@@ -183,9 +191,11 @@ class Picture:
             min(y + high + (y + high) % 2, height),
         )
         whole = self.part(x0, y0, x1 - x0, y1 - y0)
-        area = whole[y - y0 : y - y0 + high, x - x0 : x - x0 + wide]
-        area[:] = cv2.blendLinear(np.ascontiguousarray(area), pixels, 1 - mask, mask)
-        return Picture(self._base, (*self._laid, Laid(x0, y0, whole)))
+        inner = slice(y - y0, y - y0 + high), slice(x - x0, x - x0 + wide)
+        whole[inner] = cv2.blendLinear(np.ascontiguousarray(whole[inner]), pixels, 1 - mask, mask)
+        changed = np.zeros(whole.shape[:2], np.uint8)
+        changed[inner] = cv2.compare(mask, 0, cv2.CMP_GT)
+        return Picture(self._base, (*self._laid, Laid(x0, y0, whole, changed)))
 
     def as_stored(self, tags: ColourTags, room: av.VideoFrame | None = None) -> av.VideoFrame | None:
         """The frame for an encoder, with the file's own numbers wherever nothing is laid over it; the caller's own.
