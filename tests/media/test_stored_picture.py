@@ -45,6 +45,17 @@ def test_what_does_not_say_where_its_chroma_stands_is_converted_whole(tmp_path, 
         assert next(clip.pictures([0])).as_stored(clip.colour) is None
 
 
+@pytest.mark.parametrize(("where", "kept"), [(0, True), (1, False), (2, False)], ids=["left", "middle", "top left"])
+def test_chroma_that_stands_elsewhere_is_converted_whole(tmp_path, where, kept):
+    path = tmp_path / "in.mp4"
+    options = {"g": "12", "x264-params": f"chromaloc={where}"}
+    synth.write_video(path, [noise(62, 94) // 2 + 60], options=options)
+    with av.open(str(path)) as container, open_clip(path) as clip:
+        frame = next(container.decode(video=0))
+        np.testing.assert_array_equal(next(clip.frames()), ToRgb(clip.colour, 94, 62)(frame))
+        assert (next(clip.pictures([0])).as_stored(clip.colour) is not None) == kept
+
+
 def test_a_part_has_the_bits_of_the_whole(tags):
     picture = Picture(Stored(stored(tags), tags))
     places = [

@@ -7,10 +7,11 @@ import av
 import cv2
 import numpy as np
 
-from lipwright.media.colour import ColourTags, planes_of, rgb_to_yuv_matrix, wide_chroma, yuv_to_rgb_matrix
+from lipwright.media.colour import ColourTags, ToRgb, planes_of, rgb_to_yuv_matrix, wide_chroma, yuv_to_rgb_matrix
 
 OWN_FORMATS = ("yuv420p", "yuvj420p")
-OWN_CODECS = ("h264", "hevc")  # which say where a chroma sample stands, see `wide_chroma`
+SCALERS_DIFFER = 4  # levels at most, on whatever processor; chroma that stands elsewhere makes dozens
+OWN_CODECS = ("h264", "hevc")  # which say where a chroma sample stands
 
 
 class Stored:
@@ -99,13 +100,13 @@ class Laid:
     def write(self, frame: av.VideoFrame, tags: ColourTags) -> None:
         """Put what is changed into the planes of a frame; a chroma sample is the mean of its four pixels."""
         turn, (_, _, width, height) = rgb_to_yuv_matrix(tags), self.box
-        small, some = (
-            cv2.resize(of, (width // 2, height // 2), interpolation=cv2.INTER_AREA) for of in (self.pixels, self.changed)
-        )
+        half = {"dsize": (width // 2, height // 2), "interpolation": cv2.INTER_AREA}
+        small, some = cv2.resize(self.pixels, **half), cv2.resize(self.changed, **half)
         parts = cv2.transform(self.pixels, turn[:1]), *cv2.split(cv2.transform(small, turn[1:]))
-        for step, plane, part, where in zip((1, 2, 2), planes_of(frame), parts, (self.changed, some, some), strict=True):
+        masks = self.changed, some, some
+        for step, plane, part, mask in zip((1, 2, 2), planes_of(frame), parts, masks, strict=True):
             area = plane[self.y // step : (self.y + height) // step, self.x // step : (self.x + width) // step]
-            cv2.copyTo(part, where, area)  # the rest has the file's own numbers, which RGB would not give back
+            cv2.copyTo(part, mask, area)  # the rest has the file's own numbers, which RGB would not give back
 
 
 class Picture:
@@ -216,5 +217,19 @@ class Picture:
 
 
 def is_own(frame: av.VideoFrame) -> bool:
-    """Whether a decoded frame can be handed on as it is."""
+    """Whether a decoded frame can be handed on as it is, if its chroma stands where `wide_chroma` has it."""
     return frame.format.name in OWN_FORMATS and not (frame.width % 2 or frame.height % 2)
+
+
+def stands_left(frame: av.VideoFrame) -> bool:
+    """Whether the chroma of a clip stands where `wide_chroma` has it: PyAV does not tell, but FFmpeg converts by it.
+
+    Args:
+        frame: of the clip, `is_own`; written to.
+    """
+    frame.make_writable()
+    _, blue, _ = planes_of(frame)
+    blue[:] = np.arange(blue.shape[0])[:, None] * 37 % 256 ^ np.arange(blue.shape[1]) * 101 % 256
+    tags = ColourTags.of(frame)
+    right = ToRgb(tags, frame.width, frame.height)(frame)
+    return cv2.norm(right, Picture(Stored(frame, tags)).rgb, cv2.NORM_INF) <= SCALERS_DIFFER
