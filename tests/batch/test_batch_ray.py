@@ -48,7 +48,7 @@ def test_a_cluster_without_machines_is_not_waited_for_in_vain(jobs, folder, monk
 
     monkeypatch.setattr(cluster, "connect", lambda _: Empty)
     monkeypatch.setattr(cluster, "WAIT_S", 0.2)
-    with pytest.raises(BackendError, match="has had no machine with a CPU for"):
+    with pytest.raises(BackendError, match="has had no CPU for"):
         run_batch(jobs, folder / "r.jsonl", executor="ray")
 
 

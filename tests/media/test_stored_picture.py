@@ -45,6 +45,17 @@ def test_what_does_not_say_where_its_chroma_stands_is_converted_whole(tmp_path, 
         assert next(clip.pictures([0])).as_stored(clip.colour) is None
 
 
+@pytest.mark.parametrize(("where", "kept"), [(0, True), (1, False), (2, False)], ids=["left", "middle", "top left"])
+def test_chroma_that_stands_elsewhere_is_converted_whole(tmp_path, where, kept):
+    path = tmp_path / "in.mp4"
+    options = {"g": "12", "x264-params": f"chromaloc={where}"}
+    synth.write_video(path, [noise(62, 94) // 2 + 60], options=options)
+    with av.open(str(path)) as container, open_clip(path) as clip:
+        frame = next(container.decode(video=0))
+        np.testing.assert_array_equal(next(clip.frames()), ToRgb(clip.colour, 94, 62)(frame))
+        assert (next(clip.pictures([0])).as_stored(clip.colour) is not None) == kept
+
+
 def test_a_part_has_the_bits_of_the_whole(tags):
     picture = Picture(Stored(stored(tags), tags))
     places = [
@@ -94,6 +105,19 @@ def test_what_nobody_touched_keeps_the_files_numbers(tags):
         step = 1 if plane is planes_of(out)[0] else 62 // plane.shape[0]
         part = slice(8 // step, 26 // step), slice(14 // step, 42 // step)
         assert np.abs(plane[part].astype(int) - other[part]).max() <= 1
+
+
+def test_where_a_patchs_mask_is_zero_the_files_numbers_stay(tags):
+    frame, mask = stored(tags), np.zeros((31, 41), np.float32)
+    mask[9:21, 11:30] = 0.5
+    out = Picture(Stored(frame, tags)).blended(noise(31, 41, 3), mask, 13, 7).as_stored(tags)
+    touched = np.zeros((62, 94), bool)
+    touched[7:38, 13:54] = mask > 0
+    for plane, before in zip(planes_of(out), planes_of(frame), strict=True):
+        step = 62 // plane.shape[0]
+        cells = touched.reshape(plane.shape[0], step, plane.shape[1], step).any((1, 3))
+        np.testing.assert_array_equal(plane[~cells], before[~cells])
+        assert (plane[cells] != before[cells]).mean() > 0.5
 
 
 def test_numbers_that_mean_something_else_are_not_kept(tags):

@@ -10,11 +10,10 @@ from lipwright.batch.crew import TRIES, Ended
 from lipwright.batch.plan import BatchJob
 from lipwright.batch.work import do_alone
 from lipwright.errors import BackendError
-from lipwright.execute.ray import WAIT_S, connect
-from lipwright.pipeline.job import needed_models
+from lipwright.execute.ray import WAIT_S, connect, devices_of
 
 GRACE_S = 5.0  # for jobs to leave what they are at
-AHEAD = 2  # jobs that wait at the cluster for each of its cores
+AHEAD = 2  # jobs that wait at the cluster for each of its devices
 
 
 class ClusterCrew:
@@ -33,7 +32,8 @@ class ClusterCrew:
         self._ray = connect(address)
         self._task = self._ray.remote(do_alone)
         self._at: dict[Any, tuple[BatchJob, float]] = {}  # by what Ray will answer
-        self._seen = time.monotonic()  # when there was a machine that could do a job
+        self._needs = {"CPU"}  # resources that the jobs ask for, by Ray's names
+        self._seen = time.monotonic()  # when the cluster had them
 
     def work(self) -> Generator[Ended, None, None]:
         """See `Crew.work`."""
@@ -48,19 +48,21 @@ class ClusterCrew:
             self._dismiss()
 
     def _hand_out(self) -> None:
-        there = self._ray.cluster_resources()
-        most = AHEAD * max(1, int(there.get("CPU", 0)))
-        while self._waiting and len(self._at) < most:
+        while self._waiting:
+            devices, asks = devices_of(self._ray, self._waiting[0].options)
+            if len(self._at) >= AHEAD * devices:
+                return
+            self._needs |= {"GPU"} if "num_gpus" in asks else set()
             job = self._waiting.popleft()
-            on_gpu = there.get("GPU", 0) > 0 and job.options.device != "cpu" and needed_models(job.options)
-            task = self._task.options(num_cpus=1, num_gpus=1 if on_gpu else 0, max_retries=TRIES - 1)
-            self._at[task.remote(job)] = job, time.monotonic()
+            self._at[self._task.options(max_retries=TRIES - 1, **asks).remote(job)] = job, time.monotonic()
 
     def _check_there(self) -> None:
-        if self._ray.cluster_resources().get("CPU", 0) > 0:
+        there = self._ray.cluster_resources()
+        if all(there.get(name, 0) > 0 for name in self._needs):
             self._seen = time.monotonic()
         elif time.monotonic() - self._seen > WAIT_S:
-            raise BackendError(f"the Ray cluster has had no machine with a CPU for {WAIT_S:.0f} seconds; add one")
+            needs = " and ".join(sorted(self._needs))
+            raise BackendError(f"the Ray cluster has had no {needs} for {WAIT_S:.0f} seconds; add a machine that has")
 
     def _taken(self, answer: Any) -> Ended:  # noqa: ANN401 - Ray's
         job, begun = self._at.pop(answer)

@@ -11,7 +11,7 @@ from lipwright.errors import MediaError, OptionError
 from lipwright.media import rates
 from lipwright.media.colour import ColourTags, ToRgb
 from lipwright.media.photo import is_photo, read_photo
-from lipwright.media.picture import OWN_CODECS, Picture, Stored, is_own
+from lipwright.media.picture import Picture, Stored, is_own
 from lipwright.media.player import Player
 from lipwright.media.probe import Reel, Upright, scan
 from lipwright.structures import ClipFacts
@@ -146,7 +146,7 @@ def _video_clip(path: Path, fps: Fraction | None) -> Clip:
 
 def _pictures(reel: Reel, slots: np.ndarray, order: Iterable[int]) -> Iterator[Picture]:
     to_rgb = ToRgb(reel.colour, reel.width, reel.height)
-    plain = reel.upright == Upright() and not reel.interlaced and reel.codec in OWN_CODECS
+    plain = reel.upright == Upright() and not reel.interlaced and reel.own
     with Player(reel) as player:
         for index in order:
             frame = player.frame(int(slots[index]))

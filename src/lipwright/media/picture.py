@@ -7,10 +7,11 @@ import av
 import cv2
 import numpy as np
 
-from lipwright.media.colour import ColourTags, planes_of, rgb_to_yuv_matrix, wide_chroma, yuv_to_rgb_matrix
+from lipwright.media.colour import ColourTags, ToRgb, planes_of, rgb_to_yuv_matrix, wide_chroma, yuv_to_rgb_matrix
 
 OWN_FORMATS = ("yuv420p", "yuvj420p")
-OWN_CODECS = ("h264", "hevc")  # which say where a chroma sample stands, see `wide_chroma`
+SCALERS_DIFFER = 4  # levels at most, on whatever processor; chroma that stands elsewhere makes dozens
+OWN_CODECS = ("h264", "hevc")  # which say where a chroma sample stands
 
 
 class Stored:
@@ -83,11 +84,13 @@ class Laid:
     Args:
         x, y: column and row of the first pixel; even.
         pixels: (h, w, 3) uint8 RGB; of even size where the frame is.
+        changed: (h, w) uint8, 255 where they may differ from what lies below, else 0.
     """
 
     x: int
     y: int
     pixels: np.ndarray
+    changed: np.ndarray
 
     @property
     def box(self) -> tuple[int, int, int, int]:
@@ -95,12 +98,15 @@ class Laid:
         return self.x, self.y, self.pixels.shape[1], self.pixels.shape[0]
 
     def write(self, frame: av.VideoFrame, tags: ColourTags) -> None:
-        """Put them into the planes of a frame; a chroma sample is the mean of its four pixels."""
+        """Put what is changed into the planes of a frame; a chroma sample is the mean of its four pixels."""
         turn, (_, _, width, height) = rgb_to_yuv_matrix(tags), self.box
-        small = cv2.resize(self.pixels, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+        half = {"dsize": (width // 2, height // 2), "interpolation": cv2.INTER_AREA}
+        small, some = cv2.resize(self.pixels, **half), cv2.resize(self.changed, **half)
         parts = cv2.transform(self.pixels, turn[:1]), *cv2.split(cv2.transform(small, turn[1:]))
-        for step, plane, part in zip((1, 2, 2), planes_of(frame), parts, strict=True):
-            plane[self.y // step : (self.y + height) // step, self.x // step : (self.x + width) // step] = part
+        masks = self.changed, some, some
+        for step, plane, part, mask in zip((1, 2, 2), planes_of(frame), parts, masks, strict=True):
+            area = plane[self.y // step : (self.y + height) // step, self.x // step : (self.x + width) // step]
+            cv2.copyTo(part, mask, area)  # the rest has the file's own numbers, which RGB would not give back
 
 
 class Picture:
@@ -167,7 +173,10 @@ class Picture:
         return cv2.resize(self._base[y : y + height, x : x + width], None, fx=scale, fy=scale, interpolation=how)
 
     def blended(self, pixels: np.ndarray, mask: np.ndarray, x: int, y: int) -> "Picture":
-        """With a patch over it. Where the mask is 0 the RGB is equal bit for bit: both share the same pixel grid.
+        """With a patch over it.
+
+        Where the mask is 0 the RGB is equal bit for bit, both share the same pixel grid; so are a file's own numbers,
+        but for chroma samples that the mask touches.
 
         Args:
             pixels: (h, w, 3) uint8 RGB.
@@ -183,9 +192,11 @@ class Picture:
             min(y + high + (y + high) % 2, height),
         )
         whole = self.part(x0, y0, x1 - x0, y1 - y0)
-        area = whole[y - y0 : y - y0 + high, x - x0 : x - x0 + wide]
-        area[:] = cv2.blendLinear(np.ascontiguousarray(area), pixels, 1 - mask, mask)
-        return Picture(self._base, (*self._laid, Laid(x0, y0, whole)))
+        inner = slice(y - y0, y - y0 + high), slice(x - x0, x - x0 + wide)
+        whole[inner] = cv2.blendLinear(np.ascontiguousarray(whole[inner]), pixels, 1 - mask, mask)
+        changed = np.zeros(whole.shape[:2], np.uint8)
+        changed[inner] = cv2.compare(mask, 0, cv2.CMP_GT)
+        return Picture(self._base, (*self._laid, Laid(x0, y0, whole, changed)))
 
     def as_stored(self, tags: ColourTags, room: av.VideoFrame | None = None) -> av.VideoFrame | None:
         """The frame for an encoder, with the file's own numbers wherever nothing is laid over it; the caller's own.
@@ -206,5 +217,19 @@ class Picture:
 
 
 def is_own(frame: av.VideoFrame) -> bool:
-    """Whether a decoded frame can be handed on as it is."""
+    """Whether a decoded frame can be handed on as it is, if its chroma stands where `wide_chroma` has it."""
     return frame.format.name in OWN_FORMATS and not (frame.width % 2 or frame.height % 2)
+
+
+def stands_left(frame: av.VideoFrame) -> bool:
+    """Whether the chroma of a clip stands where `wide_chroma` has it: PyAV does not tell, but FFmpeg converts by it.
+
+    Args:
+        frame: of the clip, `is_own`; written to.
+    """
+    frame.make_writable()
+    _, blue, _ = planes_of(frame)
+    blue[:] = np.arange(blue.shape[0])[:, None] * 37 % 256 ^ np.arange(blue.shape[1]) * 101 % 256
+    tags = ColourTags.of(frame)
+    right = ToRgb(tags, frame.width, frame.height)(frame)
+    return cv2.norm(right, Picture(Stored(frame, tags)).rgb, cv2.NORM_INF) <= SCALERS_DIFFER

@@ -21,6 +21,7 @@ from lipwright.errors import MediaError
 from lipwright.media import rates
 from lipwright.media.colour import ColourTags
 from lipwright.media.demuxers import ALONE
+from lipwright.media.picture import OWN_CODECS, is_own, stands_left
 from lipwright.media.whole import how_it_breaks_off, lacks_index, understates
 
 _log = logging.getLogger(__name__)
@@ -88,7 +89,7 @@ class Reel:
         height: As `width`.
         upright: How to turn the picture.
         interlaced: Frames hold two fields.
-        codec: FFmpeg's name of what the pictures are coded with.
+        own: Whether its frames can be handed on as they are, see `lipwright.media.picture`.
         colour: What the YUV numbers mean.
         has_sound: The file has a sound track.
         notes: What the user should know of how the file was taken, one sentence each.
@@ -110,7 +111,7 @@ class Reel:
     height: int
     upright: Upright
     interlaced: bool
-    codec: str
+    own: bool
     colour: ColourTags
     has_sound: bool
     notes: tuple[str, ...]
@@ -311,7 +312,7 @@ def _reel(path: Path, container: InputContainer, stream: VideoStream, walk: _Wal
         height=height,
         upright=Upright.of(frame),
         interlaced=frame.interlaced_frame or stream.codec_context.field_order in _INTERLACED_ORDERS,
-        codec=stream.codec_context.name,
+        own=stream.codec_context.name in OWN_CODECS and is_own(frame) and stands_left(frame),
         colour=colour,
         has_sound=bool(container.streams.audio),
         notes=(),

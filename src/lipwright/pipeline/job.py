@@ -192,11 +192,12 @@ class Job:
         room: deque[av.VideoFrame | None] = deque([None] * (AHEAD + 3))
         with closing(self.shots(outputs)) as shots:
             for shot in shots:
-                frame = self._finish.over(shot.drawn, shot.output).as_stored(self._colour, room.popleft())
+                picture = self._finish.over(shot.drawn, shot.output)
+                frame = picture.as_stored(self._colour, room.popleft())
                 room.append(frame)
                 if frame is not None and self._mark is not None:
                     self._mark.into(frame, shot.patches)
-                yield shot, self.finished(shot) if frame is None else frame
+                yield shot, self.marked(picture.rgb, shot) if frame is None else frame
 
     def shots(self, outputs: Iterable[int] | None = None) -> Generator[Drawn, None, None]:
         """Draw output frames.
