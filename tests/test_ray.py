@@ -7,9 +7,11 @@ import pytest
 import synth
 from unsigned import unsigned
 
-from lipwright import DubOptions, EncodeOptions, MediaError, dub
+from lipwright import DubOptions, EncodeOptions, dub
+from lipwright.batch.manifest import Row
+from lipwright.batch.plan import plan_jobs
+from lipwright.batch.run import run_batch
 from lipwright.example import speech as speech_file
-from lipwright.execute.jobs import DubCall, run_jobs
 from lipwright.execute.ray import RayExecutor
 from lipwright.media import read_sound
 from lipwright.pipeline import parts
@@ -71,19 +73,22 @@ def test_two_nodes_one_of_them_killed_give_the_same_file(nodes, job, folder):
 def test_whole_jobs_survive_a_lost_node(nodes, clip_file, speech_wav, folder, tmp_path):
     options = DubOptions(cache=tmp_path / "cache", encode=EncodeOptions(preset="ultrafast", crf=23))
     dub(clip_file, speech_wav, folder / "local.mp4", options=options)
-    names = [str(folder / f"{number}.mp4") for number in range(6)]
-    calls = [DubCall(video=str(clip_file), audio=str(speech_wav), output=name, options=options) for name in names]
-    calls.insert(2, DubCall(video=str(folder / "no.mp4"), audio=str(speech_wav), output=names[0], options=options))
-    ended = {}
-    for number, how in run_jobs(calls, address=nodes.address):
-        if not ended:
+    rows = [
+        Row(str(number), {"video": str(video), "audio": str(speech_wav), "output": f"{number}.mp4"}, folder)
+        for number, video in enumerate([clip_file, clip_file, folder / "no.mp4", *[clip_file] * 4])
+    ]
+    jobs = plan_jobs(rows, {"cache": str(options.cache), "preset": "ultrafast", "crf": "23"})
+    told = []
+
+    def watching(outcome):
+        if not told:
             nodes.remove_node(nodes.two[1], allow_graceful=False)
-        ended[number] = how
-    assert sorted(ended) == list(range(7))
-    assert isinstance(ended.pop(2), MediaError)
-    assert {report.frames for report in ended.values()} == {20}
+        told.append(outcome)
+
+    result = run_batch(jobs, tmp_path / "r.jsonl", executor="ray", address=nodes.address, told=watching)
+    assert [outcome.job for outcome in result.outcomes if outcome.state == "failed"] == [3]
     wanted = unsigned(folder / "local.mp4")
-    assert all(unsigned(report.output) == wanted for report in ended.values())
+    assert all(unsigned(job.output) == wanted for job in jobs if job.number != 3)
     nodes.two[1] = nodes.add_node(num_cpus=1)
 
 

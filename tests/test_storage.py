@@ -114,6 +114,17 @@ def test_a_result_that_cannot_be_sent_is_kept(memory, monkeypatch, tmp_path):
     assert target.read_bytes() == b"work of an hour"
 
 
+def test_an_upload_that_is_interrupted_leaves_nothing(memory, monkeypatch, tmp_path):
+    def interrupt(self, *args, **more):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(memory), "put_file", interrupt)
+    monkeypatch.setattr(storage.tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(KeyboardInterrupt), published("memory://out/c.mp4") as target:
+        target.write_bytes(b"x")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_cannot_be_fetched_is_a_sentence(memory):
     with pytest.raises(MediaError, match="there is no such file"), fetched("memory://in/none.mp4"):
         pass

@@ -119,13 +119,13 @@ def published(location: Path | str, progress: Progress = silent, folder: Path | 
     source, keep = made / _name(str(location)), False
     try:
         yield source
-        keep = folder is None
-        _upload(source, str(location), progress)
-        keep = False
-    except OutputError as exc:
-        if keep:
+        try:
+            _upload(source, str(location), progress)
+        except OutputError as exc:
+            keep = folder is None
+            if not keep:
+                raise
             raise OutputError(f"{exc}; the finished file is {source}") from exc
-        raise
     finally:
         if not keep:
             shutil.rmtree(made, ignore_errors=True)

@@ -71,6 +71,7 @@ UNREADABLE = {
     "no such file": (None, "cannot be read"),
     "nothing in it": (f"{HEADER}\n", "lists no job"),
     "unknown column": (f"{HEADER},lenght\nv,a,o.mp4,loop\n", "line 2 has the unknown column 'lenght'; known are"),
+    "no option of dub": (f"{HEADER},parts\nv,a,o.mp4,p\n", "line 2 has the unknown column 'parts'"),
     "no output": ("video,audio\nv,a\n", "line 2 names no output"),
     "empty cell": (f"{HEADER}\nv,,o.mp4\n", "line 2 names no audio"),
     "too many cells": (f"{HEADER}\nv,a,o.mp4,x\n", "line 2 has more cells"),

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextvars import copy_context
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from typer.testing import CliRunner
 from lipwright.batch.manifest import Row
 from lipwright.batch.plan import plan_jobs
 from lipwright.batch.run import run_batch, state_file
+from lipwright.batch.work import do_alone
 from lipwright.cli.main import app
 from lipwright.errors import OptionError, OutputError
 from lipwright.media import open_clip, read_sound
@@ -133,6 +135,8 @@ def test_what_cannot_be_written_is_told(jobs, folder):
         run_batch(jobs, folder / "none" / "r.jsonl")
     with pytest.raises(OptionError, match=r"workers must be 1..256, got 0"):
         run_batch(jobs, folder / "r.jsonl", workers=0)
+    with pytest.raises(OutputError, match=r"clip.* is the list or a file of one of its jobs; name another --report"):
+        run_batch(jobs, jobs[0].video)
 
 
 def test_models_stay_open_from_job_to_job(tmp_path):
@@ -143,6 +147,14 @@ def test_models_stay_open_from_job_to_job(tmp_path):
         assert open_models(here) is first
         assert open_models(there) is not first
         assert open_models(here) is not first  # one folder's are kept
+
+
+def test_models_stay_open_in_a_process_of_a_cluster(jobs, monkeypatch):
+    seen, process = [], copy_context()
+    monkeypatch.setattr("lipwright.batch.work.perform", lambda job, *_: seen.append(open_models(job.options)) or {})
+    for job in jobs[:2]:
+        process.run(do_alone, job)
+    assert seen[0] is seen[1]
 
 
 # ------------------------------------------------------------------------------------------------ the command
@@ -184,6 +196,17 @@ def test_the_command_says_what_failed(clip_file, speech_wav, tmp_path):
     assert (facts["done"], facts["failed"], facts["report"]) == (1, 1, str(tmp_path / "jobs.report.jsonl"))
     assert "none.mp4" in facts["errors"][0]["error"]
     assert facts["errors"][0]["row"] == "jobs.jsonl, line 2"
+
+
+@pytest.mark.parametrize(("name", "report"), [("jobs.csv", "jobs.csv"), ("jobs.state.jsonl", "jobs.jsonl")])
+def test_the_list_is_not_written_over(name, report, tmp_path):
+    rows = {".csv": "video,audio,output\nv,a,o.mp4\n", ".jsonl": '{"video": "v", "audio": "a", "output": "o.mp4"}'}
+    manifest = tmp_path / name
+    manifest.write_text(rows[manifest.suffix])
+    done = batch(manifest, "--report", tmp_path / report)
+    assert done.exit_code == 3
+    assert "name another --report" in done.stderr
+    assert manifest.read_text() == rows[manifest.suffix]
 
 
 @pytest.mark.parametrize("args", [(), ("x.csv", "--videos", "v"), ("--videos", "v", "--audios", "a")])

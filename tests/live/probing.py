@@ -43,7 +43,7 @@ def on_grid(points, seconds):
 
 
 def lateness(points, reference, seconds):
-    """How much later a recording is than its reference, (n, 2) of seconds and values; NaN where it is none of it."""
+    """How much later a recording is than its reference, both (n, 2) of seconds and values; NaN: none of it."""
     known = on_grid(reference, seconds)
     whole = on_grid(points, seconds + REACH)
     fits = [float(known @ whole[late : late + len(known)]) for late in range(round(REACH / STEP))]

@@ -9,11 +9,10 @@ from typing import Any
 from lipwright.batch.crew import TRIES, Ended
 from lipwright.batch.plan import BatchJob
 from lipwright.batch.work import do_alone
-from lipwright.execute.ray import connect
-from lipwright.pipeline.job import needed_models
+from lipwright.execute.ray import connect, devices_of
 
 GRACE_S = 5.0  # for jobs to leave what they are at
-AHEAD = 2  # jobs that wait at the cluster for each of its cores
+AHEAD = 2  # jobs that wait at the cluster for each of its devices
 
 
 class ClusterCrew:
@@ -45,13 +44,12 @@ class ClusterCrew:
             self._dismiss()
 
     def _hand_out(self) -> None:
-        there = self._ray.cluster_resources()
-        most = AHEAD * max(1, int(there.get("CPU", 0)))
-        while self._waiting and len(self._at) < most:
+        while self._waiting:
+            devices, asks = devices_of(self._ray, self._waiting[0].options)
+            if len(self._at) >= AHEAD * devices:
+                return
             job = self._waiting.popleft()
-            on_gpu = there.get("GPU", 0) > 0 and job.options.device != "cpu" and needed_models(job.options)
-            task = self._task.options(num_cpus=1, num_gpus=1 if on_gpu else 0, max_retries=TRIES - 1)
-            self._at[task.remote(job)] = job, time.monotonic()
+            self._at[self._task.options(max_retries=TRIES - 1, **asks).remote(job)] = job, time.monotonic()
 
     def _taken(self, answer: Any) -> Ended:  # noqa: ANN401 - Ray's
         job, begun = self._at.pop(answer)

@@ -18,8 +18,7 @@ ENCODE: dict[str, type] = {"codec": str, "crf": int, "preset": str, "encoder": s
 NOT_WORDS = ("encode", "overlays", "parts")  # made of several words, or the service's alone
 OVERLAYS = ("watermark", "digital-auth")
 KINDS: dict[str, Any] = {
-    **{field.name.replace("_", "-"): field.type for field in fields(DubOptions)
-       if field.name not in ("encode", "overlays")},
+    **{field.name.replace("_", "-"): field.type for field in fields(DubOptions) if field.name not in NOT_WORDS},
     **ENCODE,
     **dict.fromkeys(OVERLAYS, Path | None),
 }  # fmt: skip

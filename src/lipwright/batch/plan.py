@@ -101,15 +101,15 @@ def _meetings(jobs: list[BatchJob]) -> list[str]:
     told, writers = [], {}
     for job in jobs:
         for output in job.outputs():
-            first = writers.setdefault(_identity(output), job)
+            first = writers.setdefault(identity_of(output), job)
             if first is not job:
                 told.append(f"{job.where} writes {shown(output)}, as {first.where} does")
     read = ((job, source) for job in jobs for source in (job.video, job.audio))
-    met = ((writers.get(_identity(source)), job, source) for job, source in read)
+    met = ((writers.get(identity_of(source)), job, source) for job, source in read)
     return told + [f"{one.where} writes {shown(source)}, which {job.where} reads" for one, job, source in met if one]
 
 
-def _identity(location: Location) -> object:
+def identity_of(location: Location) -> object:
     """The same for two names of one file, existing or not."""
     if isinstance(location, str):
         return location

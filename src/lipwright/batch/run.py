@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lipwright.batch.crew import Crew, Ended
 from lipwright.batch.journal import Journal, keys_of
-from lipwright.batch.plan import BatchJob
+from lipwright.batch.plan import BatchJob, Location, identity_of
 from lipwright.errors import OptionError, OutputError
 from lipwright.media.partial import partial_name, remove_abandoned
 from lipwright.pipeline.executor import EXECUTORS
@@ -145,7 +145,7 @@ def run_batch(  # noqa: PLR0913 - what a batch can be told, by keyword
     Raises:
         OptionError: `workers` is out of range, or there is no such executor.
         BackendError: Ray is not installed, or no cluster answers.
-        OutputError: the report, or what is kept beside it, cannot be written.
+        OutputError: the report, or what is kept beside it, cannot be written, or is a file of one of the jobs.
     """
     if not 1 <= workers <= MOST_WORKERS:
         raise OptionError(f"workers must be 1..{MOST_WORKERS}, got {workers}; one per core does most")
@@ -153,6 +153,7 @@ def run_batch(  # noqa: PLR0913 - what a batch can be told, by keyword
         raise OptionError(f"executor {executor!r} is unknown; use one of {', '.join(EXECUTORS)}")
     if address is not None and executor == "local":
         raise OptionError("--address belongs to --executor ray; give both or neither")
+    check_report(report, [place for job in jobs for place in (job.video, job.audio, *job.outputs())])
     begun, interrupted = time.monotonic(), False
     remove_abandoned(report)
     with Journal(state_file(report), resume=resume) as journal:
@@ -176,6 +177,18 @@ def _cluster(jobs: Sequence[BatchJob], address: str | None) -> "ClusterCrew":
     from lipwright.batch.cluster import ClusterCrew
 
     return ClusterCrew(jobs, address)
+
+
+def check_report(report: Path, others: Iterable[Location]) -> None:
+    """Refuse a report that would be written over one of these files.
+
+    Raises:
+        OutputError: it, or what is kept beside it, would be.
+    """
+    written = {identity_of(path): path for path in (report, state_file(report))}
+    for path in (written.get(identity_of(other)) for other in others):
+        if path is not None:
+            raise OutputError(f"{path} is the list or a file of one of its jobs; name another --report")
 
 
 def state_file(report: Path) -> Path:

@@ -55,12 +55,17 @@ def work(pipe: Connection, cores: list[int], folder: Path) -> None:
 
 
 def do_alone(job: "BatchJob") -> tuple[Any, ...]:
-    """Do one job in whatever process this is, on one core. Returns what `work` sends at a job's end."""
+    """Do one job in whatever process this is, on one core. Returns what `work` sends at a job's end.
+
+    Models stay open for the jobs that the process is given later.
+    """
     import cv2
 
     from lipwright.progress import silent
+    from lipwright.runtime.kept import keep_models_on
 
     cv2.setNumThreads(1)
+    keep_models_on()
     made = tempfile.TemporaryDirectory(prefix="lipwright-", ignore_cleanup_errors=True)
     with made as folder, _Footage(Path(folder)) as footage:
         return _done(job, footage, silent)

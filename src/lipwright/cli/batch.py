@@ -94,11 +94,13 @@ def batch(
     terminal = Terminal(verbose=verbose, quiet=quiet, as_json=as_json, log_file=None)
     with terminal.errors():
         from lipwright.batch.plan import plan_jobs
-        from lipwright.batch.run import run_batch
+        from lipwright.batch.run import check_report, run_batch
 
         rows = rows_of(manifest, videos, audios, outputs)
         jobs = plan_jobs(rows, {name: word for name, word in common.items() if word is not None})
         report = report or default_report(manifest, outputs)
+        if manifest is not None:
+            check_report(report, [manifest])
         if outputs is not None:
             make_folder(outputs)
         with terminal.progress() as progress:

@@ -2,7 +2,9 @@
 
 import logging
 import os
+import signal
 import socket
+import threading
 import time
 from collections import deque
 from collections.abc import Generator, Sequence
@@ -41,7 +43,7 @@ def load_ray() -> ModuleType:
 
 
 def connect(address: str | None) -> ModuleType:
-    """Join a cluster, once for this process; without an address, one that runs here, or else one of this process's own.
+    """Join a cluster, once for this process; without an address, one of this process's own on this machine.
 
     Raises:
         BackendError: Ray is not installed, or no cluster answers there.
@@ -50,11 +52,14 @@ def connect(address: str | None) -> ModuleType:
     if not ray.is_initialized():
         _check_answers(address)
         own: dict[str, Any] = {} if address else {"include_dashboard": False}
+        told_to_stop = signal.getsignal(signal.SIGTERM)
         try:
             ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **own)
         except (ConnectionError, RuntimeError, ValueError, TimeoutError) as exc:
             reason = str(exc).strip().partition("\n")[0]
             raise BackendError(f"no Ray cluster answers at {address} ({reason}); check the address") from exc
+        if threading.current_thread() is threading.main_thread():  # Ray takes it, to end at once without a word
+            signal.signal(signal.SIGTERM, told_to_stop)
         _keep_quiet(ray)
     return ray
 
@@ -86,10 +91,12 @@ class _Hand:
     Args:
         actor: Ray's handle.
         at: the number of the part it draws; None while it opens the job.
+        begun: whether it was given a machine: it has answered.
     """
 
     actor: Any
     at: int | None = None
+    begun: bool = False
 
 
 class RayExecutor:
@@ -160,7 +167,7 @@ class _Crew:
             ready, _ = self.ray.wait(list(self.busy), timeout=1.0)
             if ready:
                 self._take(ready[0])
-            elif all(hand.at is None for hand in self.busy.values()) and time.monotonic() > until:
+            elif not any(hand.begun for hand in self.busy.values()) and time.monotonic() > until:
                 raise BackendError(
                     f"the Ray cluster gave no machine for {WAIT_S:.0f} seconds; is there a free {self._wanted()} in it?"
                 )
@@ -188,10 +195,11 @@ class _Crew:
     def _hand_out(self) -> None:
         while self.idle and self.todo and self.todo[0] in self.missing[: self.given + 2 * self.devices[0]]:
             actor, number = self.idle.pop(), self.todo.popleft()
-            self.busy[actor.draw.remote(number)] = _Hand(actor, number)
+            self.busy[actor.draw.remote(number)] = _Hand(actor, number, begun=True)
 
     def _take(self, answer: Any) -> None:  # noqa: ANN401 - Ray's
         hand = self.busy.pop(answer)
+        hand.begun = True
         try:
             got = self.ray.get(answer)
         except (self.ray.exceptions.RayActorError, self.ray.exceptions.ObjectLostError) as exc:

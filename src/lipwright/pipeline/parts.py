@@ -11,6 +11,7 @@ A part is one file, `<number>.part`, little-endian:
 
 import hashlib
 import logging
+import re
 import shutil
 import struct
 import time
@@ -28,6 +29,7 @@ SECONDS, MOST_FRAMES = 10, 250  # of a part; x264 and x265 begin anew after 250 
 MAGIC = b"LWPART\0\1"
 KEPT_S = 3 * 24 * 3600.0  # how long an unfinished job's parts lie untouched before another job clears them
 ROOM = 1 << 30  # bytes that must stay free on the disk of the parts
+_JOB = re.compile("[0-9a-f]{32}")  # the name of a job's folder
 _HEAD, _PACKET, _DIGEST = struct.Struct("<8s6I"), struct.Struct("<qIBI"), 32
 
 Make = Callable[[Sequence[int]], Generator[tuple[int, bytes], None, None]]
@@ -204,7 +206,7 @@ class PartStore:
 
 
 def clear_old(folder: Path, *, before: float | None = None) -> None:
-    """Delete the parts of jobs that nobody went on with; never raises.
+    """Delete the parts of jobs that nobody went on with, and nothing else that lies there; never raises.
 
     Args:
         folder: that holds the folders of jobs.
@@ -214,5 +216,7 @@ def clear_old(folder: Path, *, before: float | None = None) -> None:
     with suppress(OSError):
         for entry in folder.iterdir():
             with suppress(OSError):
-                if entry.is_dir() and entry.stat().st_mtime < before:
-                    shutil.rmtree(entry, ignore_errors=True)
+                if _JOB.fullmatch(entry.name) and entry.is_dir() and entry.stat().st_mtime < before:
+                    for path in entry.glob("*.part"):
+                        path.unlink(missing_ok=True)
+                    entry.rmdir()

@@ -20,6 +20,12 @@ def keep_models() -> Iterator[None]:
         _kept.reset(token)
 
 
+def keep_models_on() -> None:
+    """As `keep_models`, from here on; for a process that others hand one job after another."""
+    if _kept.get() is None:
+        _kept.set({})
+
+
 def models_of(folder: Path | None, device: str) -> Models:
     """`Models` of that folder on that device: those that are kept, if they are and of the same."""
     kept, wanted = _kept.get(), (folder, device)
