@@ -298,7 +298,8 @@ def test_old_parts_are_cleared_by_the_next_job(clip_file, long_wav, folder, opti
 
 def test_what_is_no_part_stays(tmp_path):
     own, mixed, plain = tmp_path / "my parts" / "a.txt", tmp_path / ("a" * 32) / "b.txt", tmp_path / ("b" * 32)
-    for path in (own, mixed, mixed.with_name("000000.part"), plain / "000000.part", plain / ".000001-a.1.2.partial.part"):
+    parts = mixed.with_name("000000.part"), plain / "000000.part", plain / ".000001-a.1.2.partial.part"
+    for path in (own, mixed, *parts):
         path.parent.mkdir(exist_ok=True)
         path.write_text("x")
     for path in tmp_path.iterdir():
