@@ -13,10 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import fsspec
-
 from lipwright.errors import BackendError, InputError, LipwrightError, MediaError, OutputError
-from lipwright.models.fetch import FetchError, fetch
 from lipwright.progress import Progress, silent
 
 BLOCK = 1 << 22
@@ -181,12 +178,16 @@ def _local(location: Path | str) -> Path | None:
     """The path that is meant, None where the file lies elsewhere."""
     scheme = _scheme(location)
     if scheme == "file":
+        import fsspec
+
         return Path(fsspec.core.url_to_fs(str(location))[1])
     return None if scheme else Path(location)
 
 
 def _driver(url: str) -> tuple[Any, str]:
     """What reads and writes that store, and the file's name in it."""
+    import fsspec  # a job on this machine's own files does without it
+
     package = STORES[_scheme(url)]
     try:
         return fsspec.core.url_to_fs(url)
@@ -204,6 +205,8 @@ def _name(url: str) -> str:
 
 
 def _download(url: str, target: Path, report: Callable[[int, int | None], None]) -> None:
+    from lipwright.models.fetch import FetchError, fetch
+
     try:
         if _scheme(url) in HTTP:
             fetch(url, target, report)

@@ -15,7 +15,7 @@ from lipwright.media.options import CODECS, EncodeOptions
 
 # Both encoders give other packets with another number of threads, and would choose it by the machine's cores. More
 # bring nothing on 16 cores, where drawing takes longer; on two, these take no longer than the encoders' own choice.
-THREADS = {"libx264": 6, "libx265": 4}
+THREADS = {"libx264": 4, "libx265": 4}
 UNDATED = 2  # frames: libx265 gives the packets of so few decoding times from memory that nobody has written to
 
 
