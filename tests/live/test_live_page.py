@@ -160,6 +160,7 @@ def test_the_page_in_chinese(serve_live, live_page):
         ({}, 400),  # let in; the body is no offer
         ({"Host": "evil.example"}, 403),
         ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "http://["}, 403),
     ],
 )
 def test_other_names_and_other_sites_are_refused(serve_live, headers, status):

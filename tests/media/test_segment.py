@@ -77,6 +77,18 @@ def test_one_segment_is_the_file_that_frames_give(codec, suffix, tmp_path):
         assert packets(tmp_path / f"joined{suffix}", kind) == packets(tmp_path / f"plain{suffix}", kind)
 
 
+@pytest.mark.parametrize("frames", [1, 2])
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+def test_a_segment_of_hardly_any_frames(codec, frames, tmp_path):
+    for _ in range(4):  # what an encoder leaves unset differs from time to time
+        with opened(tmp_path / "a.mp4", codec) as sink:
+            made = segment(sink.form, range(frames))
+            sink.append(made)
+        assert (made.delay, [coded.pts for coded in made.packets]) == (0, list(range(frames)))
+        with open_clip(tmp_path / "a.mp4") as clip:
+            assert [synth.read_number(frame) for frame in clip.frames()] == list(range(frames))
+
+
 def test_sound_is_one_track_whatever_the_picture_is_cut_into(tmp_path):
     sound = synth.write_sound(tmp_path / "s.wav", synth.chirp(4, 44100), 44100, "pcm_s16le", channels=2)
     joined(opened(tmp_path / "cut.mp4", "h264", Fraction(30000, 1001), sound=sound), 33, 33, 33, 11)

@@ -63,6 +63,23 @@ def test_sound_and_time_belong_to_the_frames(plain, samples):
     assert len(heard) >= 16000 * (2 - LOOK_AHEAD) - 640
 
 
+@pytest.mark.parametrize("rate", [16000, 48000])
+def test_pieces_of_any_length_give_the_same_frames(plain, rate):
+    sound = read_sound(speech, rate).samples[: 4 * rate]
+    shown = []
+    for piece in (rate // 50, 4 * rate):  # longer than ears remember
+        with Session(portrait, options=plain, rate=rate) as session:
+            frames = []
+            for at in range(0, len(sound), piece):
+                session.hear(sound[at : at + piece])
+                while session.ready:
+                    frames.append(session._next_mouth()[0])
+                    session._number += 1
+        shown.append(np.array(frames))
+    assert len(shown[0]) > 90
+    np.testing.assert_allclose(shown[1], shown[0], atol=1e-6)
+
+
 def test_only_the_mouth_changes(clip_file, plain, samples):
     with Session(clip_file, options=plain) as session:
         frames = said(session, samples[16000 : 16000 + 12800])

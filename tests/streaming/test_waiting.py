@@ -41,6 +41,22 @@ def test_frames_share_out_all_samples_at_odd_rates():
     np.testing.assert_array_equal(np.concatenate(shown), given[: sum(map(len, shown))])
 
 
+@pytest.mark.parametrize("fps", [Fraction(1), Fraction(7, 2), FPS])
+def test_all_sound_is_heard_and_shown_at_any_frame_rate(fps):
+    waiting, given = Waiting(RATE, fps), np.arange(1, 9 * RATE + 1, dtype=np.float32)
+    waiting.add(given)
+    heard, shown = [], []
+    while waiting.frames:
+        unheard, sound, moment = waiting.take()
+        heard.append(unheard)
+        shown.append(sound)
+        assert sum(map(len, heard)) >= (moment + Fraction(26, 100)) * RATE
+        assert sum(map(len, heard)) <= (moment + 2) * RATE
+    for parts in (heard, shown):
+        joined = np.concatenate(parts)
+        np.testing.assert_array_equal(joined, given[: len(joined)])
+
+
 def test_silence_stands_in_for_what_is_missing():
     waiting = Waiting(RATE, FPS)
     for _ in range(50):

@@ -57,11 +57,11 @@ def _refusal(request: web.Request, host: str, key: str | None) -> tuple[int, str
     if key is None and not (is_loopback(name) or name == host):
         return 403, f"this page is not called {name[:80]!r}; open it by the address that `lipwright live` shows"
     for origin in request.headers.getall("Origin", []):
-        if urlsplit(origin).netloc.lower() != names[0].lower():
+        if origin.lower().partition("://")[2] != names[0].lower():
             return 403, "pages of other sites may not use this one"
     if request.method == "POST" and key is not None:
         given = request.headers.get("X-API-Key", "")
-        if not hmac.compare_digest(given.encode(), key.encode()):
+        if not hmac.compare_digest(given.encode(errors="replace"), key.encode()):
             return 401, "this needs the key; open the address that `lipwright live` shows, with what follows its #"
     return None
 

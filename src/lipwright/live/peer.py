@@ -58,6 +58,9 @@ class Peer:
             kinds = sorted(each.kind for each in connection.getTransceivers())
             connection.addTrack(self._pictures)
             connection.addTrack(self._voice)
+            for each in connection.getTransceivers():
+                if each.kind == "video":  # a page's own pictures would be decoded and kept, and nobody takes them
+                    each.direction = "sendonly"
             await connection.setLocalDescription(await connection.createAnswer())
         except Exception as exc:  # whatever a parser says of text from elsewhere
             log.debug("offer", exc_info=True)
@@ -89,6 +92,8 @@ class Peer:
             self._keep(self._listen(track))
 
     def _on_channel(self, channel: RTCDataChannel) -> None:
+        if self._channel is not None:  # a page opens one
+            return
         self._channel = channel
         channel.on("message", self._on_message)
         self._keep(self._tell())
@@ -109,7 +114,7 @@ class Peer:
         expected: int | None = None
         with contextlib.suppress(MediaStreamError, TimeoutError):
             while True:  # a page always sends sound, if only silence
-                frame = await asyncio.wait_for(track.recv(), GONE_S)
+                frame = await asyncio.wait_for(track.recv(), GONE_S if self._started else CONNECT_S)
                 assert isinstance(frame, av.AudioFrame)  # noqa: S101 - the track is one of sound
                 if not self._started or frame.sample_rate != SOUND_RATE:
                     continue

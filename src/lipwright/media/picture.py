@@ -195,7 +195,7 @@ class Picture:
         inner = slice(y - y0, y - y0 + high), slice(x - x0, x - x0 + wide)
         whole[inner] = cv2.blendLinear(np.ascontiguousarray(whole[inner]), pixels, 1 - mask, mask)
         changed = np.zeros(whole.shape[:2], np.uint8)
-        changed[inner] = cv2.compare(mask, 0, cv2.CMP_GT)
+        changed[inner] = (mask > 0) * np.uint8(255)
         return Picture(self._base, (*self._laid, Laid(x0, y0, whole, changed)))
 
     def as_stored(self, tags: ColourTags, room: av.VideoFrame | None = None) -> av.VideoFrame | None:

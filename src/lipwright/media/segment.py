@@ -16,6 +16,7 @@ from lipwright.media.options import CODECS, EncodeOptions
 # Both encoders give other packets with another number of threads, and would choose it by the machine's cores. More
 # bring nothing on 16 cores, where drawing takes longer; on two, these take no longer than the encoders' own choice.
 THREADS = {"libx264": 6, "libx265": 4}
+UNDATED = 2  # frames: libx265 gives the packets of so few decoding times from memory that nobody has written to
 
 
 Written = np.ndarray | av.VideoFrame
@@ -174,11 +175,12 @@ class SegmentEncoder:
     def finish(self) -> Segment:
         """What was made of them."""
         self._take(self._context.encode(None))
-        return Segment(self._frames, self._delay, self.extradata, tuple(self._packets))
+        delay = self._delay if self._frames > UNDATED else 0  # nothing to reorder
+        return Segment(self._frames, delay, self.extradata, tuple(self._packets))
 
     def _take(self, packets: list[Packet]) -> None:
         for packet in packets:
-            assert packet.pts is not None and packet.dts is not None  # noqa: S101, PT018 - encoders date all they give
+            assert packet.pts is not None  # noqa: S101 - encoders date all they give
             if not self._packets:
-                self._delay = -packet.dts
+                self._delay = -(packet.dts or 0)
             self._packets.append(Coded(packet.pts, packet.duration or 0, packet.is_keyframe, bytes(packet)))

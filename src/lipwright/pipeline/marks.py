@@ -71,8 +71,7 @@ class Marks:
 
     def know(self, tuning: Tuning | None) -> None:
         """Tell, before the first frame, what beside the options turned out to shape the result."""
-        fitted = tuning and hashlib.sha256(tuning.to_json().encode()).hexdigest()
-        self._drawn_with = {"tuning": fitted}
+        self._drawn_with = drawn_with(tuning)
 
     @cached_property
     def origin(self) -> Origin:
@@ -236,6 +235,11 @@ def shaping(options: DubOptions, clip: Clip) -> dict[str, Any]:
     laid_over = [f"{overlay.corner} {hashlib.sha256(overlay.picture.read_bytes()).hexdigest()}" for overlay in
                  options.overlays]  # fmt: skip
     return plain | encode | {"fps": str(clip.facts.fps), "overlays": laid_over}
+
+
+def drawn_with(tuning: Tuning | None) -> dict[str, Any]:
+    """What beside the options shapes the result, as `Origin.settings` holds it."""
+    return {"tuning": tuning and hashlib.sha256(tuning.to_json().encode()).hexdigest()}
 
 
 def _signer(options: DubOptions, layers: tuple[str, ...], *, own: bool = True) -> Signer | None:

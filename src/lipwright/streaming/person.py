@@ -9,6 +9,7 @@ import numpy as np
 
 from lipwright import __version__, registry
 from lipwright.avatar.avatar import Avatar
+from lipwright.avatar.tuning import Tuning
 from lipwright.compose.blend import paste
 from lipwright.facespace import opening
 from lipwright.media import Clip, Picture, prefetch
@@ -17,7 +18,7 @@ from lipwright.pipeline.config import DubOptions
 from lipwright.pipeline.engines import ENGINES
 from lipwright.pipeline.finish import Finish
 from lipwright.pipeline.job import load_avatar, open_models
-from lipwright.pipeline.marks import area_of, layers_of, shaping
+from lipwright.pipeline.marks import area_of, drawn_with, layers_of, shaping
 from lipwright.pipeline.staging import LEAST_TRUST, MADE_HERE, Aim, check_drawn, draw_aimed, fitting_renderer, trusted
 from lipwright.pipeline.touch import Touch
 from lipwright.progress import Progress
@@ -65,7 +66,7 @@ class Person:
         assert isinstance(avatar, Avatar)  # noqa: S101 - the native engine makes no other
         self._drawing = _Drawing(avatar)
         self._touch = Touch.of(options, avatar, clip, models, self.notes)
-        self.origin = _origin(clip, options, models, tuned=avatar.tuning is not None)
+        self.origin = _origin(clip, options, models, avatar.tuning)
         size = clip.facts.width, clip.facts.height
         self._mark = Watermark(self.origin.mark_id(), *size) if options.marks else None
         self._frames = prefetch(_numbered(play, order), ceil(READ_AHEAD_S * clip.facts.fps))
@@ -138,7 +139,7 @@ def _numbered(play: Play, order: Iterator[int]) -> Iterator[tuple[int, Picture]]
         yield asked.popleft(), picture
 
 
-def _origin(clip: Clip, options: DubOptions, models: Models, *, tuned: bool) -> Origin:
+def _origin(clip: Clip, options: DubOptions, models: Models, tuning: Tuning | None) -> Origin:
     """What the frames are made of; the sound is not known yet and never will be as a file."""
     facts, engine = clip.facts, ENGINES[options.engine]
     names = (*engine.shipped, *engine.models, *Touch.needs(options))
@@ -148,6 +149,6 @@ def _origin(clip: Clip, options: DubOptions, models: Models, *, tuned: bool) -> 
         models=tuple(model_used(name, models.sha256(name)) for name in names),
         video=read_source(facts.path, "photo" if facts.is_photo else "video"),
         audio=Source(kind="sound", sha256="", bytes=0, format=UNKNOWN_FORMAT),
-        settings=shaping(options, clip) | {"tuned": tuned, "live": True},
+        settings=shaping(options, clip) | drawn_with(tuning) | {"live": True},
         layers=layers_of(options, None),
     )

@@ -31,7 +31,7 @@ class Waiting:
         if not LOWEST_RATE <= rate <= HIGHEST_RATE:
             raise OptionError(f"rate must be {LOWEST_RATE}..{HIGHEST_RATE} samples per second, got {rate}")
         self._rate, self._fps = rate, fps
-        self._ahead = LOOK_AHEAD + (RESAMPLING if rate != RATE else 0)
+        self._ahead = max(LOOK_AHEAD + (RESAMPLING if rate != RATE else 0), 1 / fps)  # a frame's own sound, too
         self._samples = np.zeros(0, np.float32)
         self._unheard = 0  # of them, where those begin that were not handed out to be heard
         self._fading = np.zeros(0, np.float32)
@@ -67,8 +67,7 @@ class Waiting:
 
     def fill(self) -> None:
         """Put silence in for what is missing to the next frame."""
-        needed = ceil((self._frame / self._fps + self._ahead) * self._rate)
-        missing = needed - self._begin(self._frame) - len(self._samples)
+        missing = self._needed() - len(self._samples)
         if missing > 0:
             self._silence(missing if self._put_in else max(missing, round(STAND_IN * self._rate)))
             self._put_in = True
@@ -77,16 +76,17 @@ class Waiting:
         """Go on to the next frame.
 
         Returns:
-            What was not heard so far, the sound of the frame, (n,) float32 each, and the frame's moment in the stretch.
+            What the frame needs that was not heard so far, its sound, (n,) float32 each, and its moment in the stretch.
         """
-        unheard = self._samples[self._unheard :]
+        needed = self._needed()  # no more of it, however much waits: ears remember two seconds
+        unheard = self._samples[self._unheard : needed]
         length = self._begin(self._frame + 1) - self._begin(self._frame)
         sound = self._samples[:length].copy()
         faded = min(length, len(self._fading))
         sound[:faded] += self._fading[:faded]
         self._fading = self._fading[faded:]
         self._samples = self._samples[length:]
-        self._unheard = len(self._samples)
+        self._unheard = needed - length
         moment = self._frame / self._fps
         self._frame += 1
         return unheard, sound, moment
@@ -100,6 +100,10 @@ class Waiting:
 
     def _silence(self, samples: int) -> None:
         self._samples = np.concatenate([self._samples, np.zeros(samples, np.float32)])
+
+    def _needed(self) -> int:
+        """How many samples the next frame is drawn with, its own first one included."""
+        return ceil((self._frame / self._fps + self._ahead) * self._rate) - self._begin(self._frame)
 
     def _begin(self, frame: int) -> int:
         """A frame's first sample, since the stretch began."""
