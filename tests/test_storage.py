@@ -210,6 +210,7 @@ def bucket(monkeypatch):
 
 @pytest.mark.filterwarnings("default")  # drivers warn of their own dependencies
 def test_dub_from_s3_to_s3(monkeypatch, clip_file, speech_wav, tmp_path):
+    monkeypatch.setattr(storage.tempfile, "tempdir", str(tmp_path))  # where what cannot be sent stays
     with bucket(monkeypatch) as client:
         client.put_object(Bucket="here", Key="in/v.mp4", Body=clip_file.read_bytes())
         client.put_object(Bucket="here", Key="in/s.wav", Body=speech_wav.read_bytes())
