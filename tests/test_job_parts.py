@@ -11,6 +11,7 @@ import time
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -158,6 +159,13 @@ def test_another_version_takes_nothing(clip_file, long_wav, folder, options, sho
     assert not any("there already" in note for note in report.notes)
 
 
+def test_another_processors_header_takes_nothing(clip_file, long_wav, folder, options, short, monkeypatch):
+    cut_off(clip_file, long_wav, folder / "a.mp4", options, 40)
+    monkeypatch.setattr(identity, "SegmentEncoder", lambda form: SimpleNamespace(extradata=b"cpuid=1"))
+    report = dub(clip_file, long_wav, folder / "a.mp4", options=options)
+    assert not any("there already" in note for note in report.notes)
+
+
 def test_the_label_of_another_language_is_another_job(clip_file, long_wav, folder, options, short, monkeypatch):
     labelled = replace(options, label="always")
     monkeypatch.setattr("lipwright.compose.caption.system_language", lambda: "en")
@@ -298,8 +306,8 @@ def test_old_parts_are_cleared_by_the_next_job(clip_file, long_wav, folder, opti
 
 def test_what_is_no_part_stays(tmp_path):
     own, mixed, plain = tmp_path / "my parts" / "a.txt", tmp_path / ("a" * 32) / "b.txt", tmp_path / ("b" * 32)
-    parts = mixed.with_name("000000.part"), plain / "000000.part", plain / ".000001-a.1.2.partial.part"
-    for path in (own, mixed, *parts):
+    made = [plain / "000000.part", plain / ".000001-a.1.2.partial.part", mixed.with_name("000000.part")]
+    for path in (own, mixed, *made):
         path.parent.mkdir(exist_ok=True)
         path.write_text("x")
     for path in tmp_path.iterdir():

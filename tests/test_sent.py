@@ -1,6 +1,7 @@
 """A job on its way to another machine, drawn there part by part as here; without Ray."""
 
 import pickle
+import platform
 from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
@@ -100,6 +101,17 @@ def test_other_versions_and_files_that_come_damaged_are_refused(
             yield from Here().make(work, missing)
 
     dub(clip_file, long_wav, folder / "a.mp4", options=options, executor=Refused(tmp_path))
+
+
+def test_what_killed_processes_left_goes(monkeypatch, tmp_path):
+    monkeypatch.setattr(module.psutil, "pid_exists", lambda number: number == 11)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    names = [f"lipwright-{platform.node()}-{owner}" for owner in ("11-x", "12-x", "me")] + ["12-x"]
+    for name in names:
+        (tmp_path / name).mkdir()
+    with module.own_folder():
+        assert len(list(tmp_path.iterdir())) == 4
+    assert {path.name for path in tmp_path.iterdir()} == {*names} - {names[1]}
 
 
 def test_files_of_a_shared_disk_are_not_sent(clip_file, long_wav):

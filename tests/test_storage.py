@@ -20,7 +20,9 @@ from lipwright.storage import fetched, is_url, published, shown, state_of
 
 
 @pytest.fixture
-def memory():
+def memory(monkeypatch):
+    """A store of this process alone, which is of no use outside tests."""
+    monkeypatch.setitem(storage.STORES, "memory", "")
     files = fsspec.filesystem("memory")
     yield files
     files.store.clear()
@@ -84,6 +86,14 @@ def test_there_and_back(memory, tmp_path, monkeypatch):
     assert told[-1] == ("publish", 10240, 10240)
     assert state_of("memory://in/a b.dat")[0] == 10240
     assert state_of("memory://in/none") is None
+
+
+@pytest.mark.parametrize("name", ["%2e%2e", "a%2f..", "..", "."])
+def test_a_name_leads_to_no_other_folder(name, memory, tmp_path):
+    with published(f"memory://out/{name}", folder=tmp_path) as target:
+        assert target.parent.parent == tmp_path
+        assert target.name == "file"
+        target.write_bytes(b"x")
 
 
 def test_nothing_half_done_is_published(memory, tmp_path):

@@ -13,16 +13,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import fsspec
-
 from lipwright.errors import BackendError, InputError, LipwrightError, MediaError, OutputError
-from lipwright.models.fetch import FetchError, fetch
 from lipwright.progress import Progress, silent
 
 BLOCK = 1 << 22
 HTTP = ("http", "https")
-STORES = {"s3": "s3fs", "gs": "gcsfs", "memory": ""}
+STORES = {"s3": "s3fs", "gs": "gcsfs"}
 """Object stores, and the package that fsspec needs for each."""
+
+TORN = "a URL's host cannot be read, its brackets do not match; write it as scheme://host/path"  # it may hold secrets
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)  # two letters at least: C:// is a drive
 _STRANGE = re.compile(r"[^\w.() -]")  # what some system does not take in a file's name
@@ -50,6 +49,8 @@ def check_source(location: Path | str) -> None:
         InputError: no such kind of URL is read.
         BackendError: the driver is not installed.
     """
+    if _is_torn(location):
+        raise InputError(TORN)
     scheme = _scheme(location)
     if scheme in ("", "file", *HTTP):
         return
@@ -65,6 +66,8 @@ def check_target(location: Path | str) -> None:
         OutputError: no such kind of URL is written.
         BackendError: the driver is not installed.
     """
+    if _is_torn(location):
+        raise OutputError(TORN)
     scheme = _scheme(location)
     if scheme in ("", "file"):
         return
@@ -157,6 +160,15 @@ def state_of(location: Path | str) -> tuple[Any, ...] | None:
         raise MediaError(f"{shown(location)} cannot be looked for: {_why(exc)}") from exc
 
 
+def _is_torn(location: Path | str) -> bool:
+    if is_url(location):
+        try:
+            urlsplit(str(location))
+        except ValueError:
+            return True
+    return False
+
+
 def _scheme(location: Path | str) -> str:
     found = _URL.match(location) if isinstance(location, str) else None
     return found[1].lower() if found else ""
@@ -166,12 +178,16 @@ def _local(location: Path | str) -> Path | None:
     """The path that is meant, None where the file lies elsewhere."""
     scheme = _scheme(location)
     if scheme == "file":
+        import fsspec
+
         return Path(fsspec.core.url_to_fs(str(location))[1])
     return None if scheme else Path(location)
 
 
 def _driver(url: str) -> tuple[Any, str]:
     """What reads and writes that store, and the file's name in it."""
+    import fsspec  # a job on this machine's own files does without it
+
     package = STORES[_scheme(url)]
     try:
         return fsspec.core.url_to_fs(url)
@@ -183,12 +199,14 @@ def _driver(url: str) -> tuple[Any, str]:
 
 def _name(url: str) -> str:
     """A name for the file here: its own, as far as every system takes it."""
-    name = _STRANGE.sub("_", unquote(urlsplit(url).path).rpartition("/")[2])
+    name = _STRANGE.sub("_", unquote(urlsplit(url).path).rpartition("/")[2]).strip(". ")
     stem, dot, suffix = name.rpartition(".")
     return f"{(stem or suffix)[:LONGEST_NAME]}{(dot + suffix)[:10] if stem else ''}" or "file"
 
 
 def _download(url: str, target: Path, report: Callable[[int, int | None], None]) -> None:
+    from lipwright.models.fetch import FetchError, fetch
+
     try:
         if _scheme(url) in HTTP:
             fetch(url, target, report)

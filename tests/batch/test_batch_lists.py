@@ -72,6 +72,8 @@ UNREADABLE = {
     "nothing in it": (f"{HEADER}\n", "lists no job"),
     "unknown column": (f"{HEADER},lenght\nv,a,o.mp4,loop\n", "line 2 has the unknown column 'lenght'; known are"),
     "no option of dub": (f"{HEADER},parts\nv,a,o.mp4,p\n", "line 2 has the unknown column 'parts'"),
+    "a column twice": (f"{HEADER},label-text,label_text\nv,a,o.mp4,x,y\n", "has two columns 'label-text'"),
+    "no character of a name": (f"{HEADER}\nv\0,a,o.mp4\n", "line 2 holds a NUL character"),
     "no output": ("video,audio\nv,a\n", "line 2 names no output"),
     "empty cell": (f"{HEADER}\nv,,o.mp4\n", "line 2 names no audio"),
     "too many cells": (f"{HEADER}\nv,a,o.mp4,x\n", "line 2 has more cells"),
@@ -108,6 +110,8 @@ BAD_ROWS = {
     "v,a,o.mp4,loop,18,maybe": "marks: must be on or off, got 'maybe'",
     "v,a,o.avi,loop,18,": "cannot write o.avi",
     "v,a,https://x/o.mp4,loop,18,": "https://x/o.mp4 cannot be written",
+    "http://[x,a,o.mp4,loop,18,": "a URL's host cannot be read",
+    "v,a,s3://[x/o.mp4,loop,18,": "a URL's host cannot be read",
     "ftp://x/v.mp4,a,o.mp4,loop,18,": "ftp://x/v.mp4 cannot be read",
 }
 

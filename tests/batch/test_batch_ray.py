@@ -1,11 +1,15 @@
 """A batch on a Ray cluster of this machine."""
 
+from types import SimpleNamespace
+from unittest.mock import MagicMock
+
 import pytest
 
+from lipwright.batch import cluster
 from lipwright.batch.manifest import Row
 from lipwright.batch.plan import plan_jobs
 from lipwright.batch.run import run_batch
-from lipwright.errors import OptionError
+from lipwright.errors import BackendError, OptionError
 
 
 @pytest.fixture
@@ -33,6 +37,19 @@ def test_a_cluster_does_whole_jobs(jobs, folder, ray):
     assert (folder / "0.mp4").stat().st_size > 1000
     again = run_batch(jobs, folder / "r.jsonl", executor="ray", resume=True)
     assert [outcome.state for outcome in again.outcomes] == ["skipped", "failed", "skipped"]
+
+
+def test_a_cluster_without_machines_is_not_waited_for_in_vain(jobs, folder, monkeypatch):
+    class Empty:
+        exceptions = SimpleNamespace(RayError=RuntimeError)
+        remote = cancel = staticmethod(lambda *_, **__: MagicMock())
+        cluster_resources = staticmethod(dict)
+        wait = staticmethod(lambda left, **_: ([], left))
+
+    monkeypatch.setattr(cluster, "connect", lambda _: Empty)
+    monkeypatch.setattr(cluster, "WAIT_S", 0.2)
+    with pytest.raises(BackendError, match="has had no CPU for"):
+        run_batch(jobs, folder / "r.jsonl", executor="ray")
 
 
 def test_what_belongs_to_a_cluster_is_refused_without(jobs, folder):

@@ -16,13 +16,13 @@ from lipwright.example import portrait
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def aiohttp_web():
     pytest.importorskip("aiortc", reason="needs the extra live")
     return pytest.importorskip("aiohttp.web", reason="needs the extra live")
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def live_browser(aiohttp_web):
     if sync_playwright is None:
         pytest.skip("needs playwright")

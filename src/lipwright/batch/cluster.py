@@ -9,7 +9,8 @@ from typing import Any
 from lipwright.batch.crew import TRIES, Ended
 from lipwright.batch.plan import BatchJob
 from lipwright.batch.work import do_alone
-from lipwright.execute.ray import connect, devices_of
+from lipwright.errors import BackendError
+from lipwright.execute.ray import WAIT_S, connect, devices_of
 
 GRACE_S = 5.0  # for jobs to leave what they are at
 AHEAD = 2  # jobs that wait at the cluster for each of its devices
@@ -23,7 +24,7 @@ class ClusterCrew:
         address: of the cluster's head; None: a cluster of this machine alone.
 
     Raises:
-        BackendError: Ray is not installed, or no cluster answers there.
+        BackendError: Ray is not installed, or no cluster answers there; while at work: it has no machine any more.
     """
 
     def __init__(self, jobs: Sequence[BatchJob], address: str | None) -> None:
@@ -31,11 +32,14 @@ class ClusterCrew:
         self._ray = connect(address)
         self._task = self._ray.remote(do_alone)
         self._at: dict[Any, tuple[BatchJob, float]] = {}  # by what Ray will answer
+        self._needs = {"CPU"}  # resources that the jobs ask for, by Ray's names
+        self._seen = time.monotonic()  # when the cluster had them
 
     def work(self) -> Generator[Ended, None, None]:
         """See `Crew.work`."""
         try:
             while self._waiting or self._at:
+                self._check_there()
                 self._hand_out()
                 ready, _ = self._ray.wait(list(self._at), timeout=1.0)
                 for answer in ready:
@@ -48,8 +52,17 @@ class ClusterCrew:
             devices, asks = devices_of(self._ray, self._waiting[0].options)
             if len(self._at) >= AHEAD * devices:
                 return
+            self._needs |= {"GPU"} if "num_gpus" in asks else set()
             job = self._waiting.popleft()
             self._at[self._task.options(max_retries=TRIES - 1, **asks).remote(job)] = job, time.monotonic()
+
+    def _check_there(self) -> None:
+        there = self._ray.cluster_resources()
+        if all(there.get(name, 0) > 0 for name in self._needs):
+            self._seen = time.monotonic()
+        elif time.monotonic() - self._seen > WAIT_S:
+            needs = " and ".join(sorted(self._needs))
+            raise BackendError(f"the Ray cluster has had no {needs} for {WAIT_S:.0f} seconds; add a machine that has")
 
     def _taken(self, answer: Any) -> Ended:  # noqa: ANN401 - Ray's
         job, begun = self._at.pop(answer)

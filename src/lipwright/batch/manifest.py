@@ -94,6 +94,9 @@ def _files(folder: Path, suffixes: tuple[str, ...], what: str) -> list[Path]:
 def _table_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
     reader = csv.DictReader(text.splitlines(keepends=True), strict=True)
     try:
+        names = [name.strip().replace("_", "-") for name in reader.fieldnames or ()]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise InputError(f"{path.name} has two columns {twice!r}; leave one")
         for row in reader:
             if None in row:
                 raise InputError(f"{path.name}, line {reader.line_num} has more cells than the table has columns")
@@ -124,6 +127,8 @@ def _checked(row: dict[str, Any], path: Path, line: int) -> dict[str, str]:
             f"{path.name}, line {line} has the unknown column {unknown[0]!r}; "
             f"known are {', '.join((*PLACES, *sorted(KINDS)))}"
         )
+    if any("\0" in word for word in words.values()):
+        raise InputError(f"{path.name}, line {line} holds a NUL character, which no name has; take it out")
     missing = [name for name in PLACES if name not in words]
     if missing:
         raise InputError(f"{path.name}, line {line} names no {missing[0]}; every job needs {', '.join(PLACES)}")

@@ -117,7 +117,7 @@ class Terminal:
             yield
         except LipwrightError as exc:
             log.debug("failed", exc_info=True)
-            self._fail(str(exc), exc.exit_code)
+            self._fail("; ".join([str(exc), *getattr(exc, "__notes__", [])]), exc.exit_code)
         except ImportError as exc:
             log.debug("failed", exc_info=True)
             sentence = f"a library cannot be loaded: {exc}; `lipwright doctor` says what to install"

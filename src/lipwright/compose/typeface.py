@@ -4,11 +4,14 @@ import unicodedata
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from fontTools.ttLib import TTCollection, TTFont, TTLibError
 from PIL import ImageFont, features
 
 from lipwright.errors import OptionError
+
+if TYPE_CHECKING:
+    from fontTools.ttLib import TTFont
 
 OWN = Path(str(files("lipwright.compose").joinpath("fonts")))
 _EUROPE = "europe"
@@ -82,6 +85,8 @@ def _first(text: str, paths: Iterator[Path]) -> tuple[Path, int] | None:
 
 def _faces(path: Path) -> Iterator[frozenset[int]]:
     """The characters of each face in a font file; nothing of a file that is none."""
+    from fontTools.ttLib import TTCollection, TTFont, TTLibError  # most jobs lay no text over the picture
+
     try:
         with path.open("rb") as file:  # fontTools leaves a file open that it cannot read
             if path.suffix.lower() in (".ttc", ".otc"):
@@ -92,7 +97,7 @@ def _faces(path: Path) -> Iterator[frozenset[int]]:
         return
 
 
-def _characters(font: TTFont) -> frozenset[int]:
+def _characters(font: "TTFont") -> frozenset[int]:
     drawn = any(table in font for table in _OUTLINES)  # a font of coloured pictures has no outlines to fill
     return frozenset(font.getBestCmap() or ()) if drawn else frozenset()
 

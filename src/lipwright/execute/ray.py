@@ -55,7 +55,7 @@ def connect(address: str | None) -> ModuleType:
         told_to_stop = signal.getsignal(signal.SIGTERM)
         try:
             ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **own)
-        except (ConnectionError, RuntimeError, ValueError, TimeoutError) as exc:
+        except (ConnectionError, RuntimeError, ValueError, TimeoutError, ray.exceptions.RayError) as exc:
             reason = str(exc).strip().partition("\n")[0]
             raise BackendError(f"no Ray cluster answers at {address} ({reason}); check the address") from exc
         if threading.current_thread() is threading.main_thread():  # Ray takes it, to end at once without a word
@@ -152,6 +152,7 @@ class _Crew:
         self.lost = 0
         self._job = ray.put(sent)
         self._pieces: dict[str, list[Any]] = {}
+        self._device = ""  # that the first actor draws on
         for _ in range(min(devices[0], len(missing))):
             self._hire()
 
@@ -209,13 +210,24 @@ class _Crew:
             raise cause_of(exc) from exc
         if hand.at is not None:
             self.done[hand.at] = got
-        elif got is not None:  # the job is not open yet: send what is not there
+        elif isinstance(got, str):  # the job is open
+            self._check_device(got)
+        else:  # it is not yet: send what is not there
             for name in got:
                 for piece in self._in_pieces(name):
                     hand.actor.take.remote(name, piece)
             self.busy[hand.actor.open.remote()] = hand
             return
         self.idle.append(hand.actor)
+
+    def _check_device(self, name: str) -> None:
+        """Refuse parts drawn on different kinds of devices, which do not fit together."""
+        self._device = self._device or name
+        if name != self._device:
+            raise BackendError(
+                f"one machine of the Ray cluster draws on {self._device}, another on {name}; say --device cpu, or see "
+                "with `lipwright doctor` what the latter lacks"
+            )
 
     def _replace(self, hand: _Hand, exc: Exception) -> None:
         """An actor is gone, with its machine or alone: its part is another's."""

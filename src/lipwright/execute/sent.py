@@ -2,12 +2,17 @@
 
 import hashlib
 import io
+import os
+import platform
+import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Self
+
+import psutil
 
 from lipwright.avatar.files import load, save
 from lipwright.avatar.store import AvatarStore
@@ -15,6 +20,7 @@ from lipwright.avatar.tuning import Tuning
 from lipwright.compose.overlays import Overlay
 from lipwright.errors import BackendError, MediaError
 from lipwright.media import open_clip
+from lipwright.media.hardware import choose_encoder
 from lipwright.media.segment import PictureFormat
 from lipwright.pipeline.config import DubOptions
 from lipwright.pipeline.executor import Work, encode_parts
@@ -109,7 +115,7 @@ class SentJob:
             mark_id=work.mark_id,
             form=work.form,
             ranges=tuple(work.ranges),
-            software=software(),
+            software=software(work.form),
             weights=_weights(options),
         )
 
@@ -124,7 +130,7 @@ class Drawer:
     def __init__(self, job: SentJob) -> None:
         self._sent = job
         self._opened = ExitStack()
-        self._folder = Path(self._opened.enter_context(TemporaryDirectory(prefix="lipwright-")))
+        self._folder = Path(self._opened.enter_context(own_folder()))
         self._taken: dict[str, Path] = {}
 
     def close(self) -> None:
@@ -135,9 +141,11 @@ class Drawer:
         """Which of `video` and `audio` must be sent; refuses to draw what would come out otherwise.
 
         Raises:
-            BackendError: other versions or models are installed here.
+            BackendError: other versions or models are installed here, or the encoder does not work.
         """
-        _check_same("versions", self._sent.software, software())
+        form = self._sent.form
+        choose_encoder(form.options.encoder, form.options.codec)
+        _check_same("versions", self._sent.software, software(form))
         _check_same("models", self._sent.weights, _weights(self._sent.options))
         files = {name: getattr(self._sent, name) for name in ("video", "audio")}
         self._taken = {name: file.path for name, file in files.items() if file.here()}
@@ -150,8 +158,8 @@ class Drawer:
         with path.open("ab") as file:
             file.write(piece)
 
-    def open(self) -> None:
-        """Open the job; its models are loaded now, and once.
+    def open(self) -> str:
+        """Open the job; its models are loaded now, and once. Returns the name of their device, nothing without models.
 
         Raises:
             LipwrightError: as of `Job`.
@@ -172,6 +180,7 @@ class Drawer:
         self._job = Job(clip, self._taken["audio"], options, mark=mark)
         if not self._job.avatar_reused:
             raise BackendError("the footage's analysis is another one here; report it")
+        return Models(options.models, options.device).device.name if needed_models(options) else ""
 
     def draw(self, number: int) -> bytes:
         """One part, as `Part.pack` has it."""
@@ -187,6 +196,16 @@ class Drawer:
             own[path].write_bytes(data)
         overlays = tuple(Overlay(own[overlay.picture], overlay.corner) for overlay in options.overlays)
         return replace(options, overlays=overlays, label_font=options.label_font and own[options.label_font])
+
+
+def own_folder() -> TemporaryDirectory[str]:
+    """A folder for what is sent; what processes left that were killed on this machine goes, inputs are large."""
+    begin = f"lipwright-{platform.node()}-"
+    for entry in Path(gettempdir()).iterdir():
+        owner = entry.name.removeprefix(begin).partition("-")[0]
+        if entry.name.startswith(begin) and owner.isdecimal() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(entry, ignore_errors=True)
+    return TemporaryDirectory(prefix=f"{begin}{os.getpid()}-", ignore_cleanup_errors=True)
 
 
 def _unseen(_: Drawn) -> None:

@@ -15,7 +15,7 @@ from lipwright.media.options import CODECS, EncodeOptions
 
 # Both encoders give other packets with another number of threads, and would choose it by the machine's cores. More
 # bring nothing on 16 cores, where drawing takes longer; on two, these take no longer than the encoders' own choice.
-THREADS = {"libx264": 6, "libx265": 4}
+THREADS = {"libx264": 4, "libx265": 4}
 UNDATED = 2  # frames: libx265 gives the packets of so few decoding times from memory that nobody has written to
 
 
@@ -160,6 +160,11 @@ class SegmentEncoder:
         self._frames = self._delay = 0
         self._packets: list[Coded] = []
 
+    @property
+    def extradata(self) -> bytes:
+        """See `Segment`; the same for encoders whose segments can be joined."""
+        return self._context.extradata or b""
+
     def add(self, picture: Written) -> None:
         """Append one frame; see `PictureFormat.as_stored`."""
         frame = self._form.as_stored(picture, self._to_yuv, "SegmentEncoder.add")
@@ -171,7 +176,7 @@ class SegmentEncoder:
         """What was made of them."""
         self._take(self._context.encode(None))
         delay = self._delay if self._frames > UNDATED else 0  # nothing to reorder
-        return Segment(self._frames, delay, self._context.extradata or b"", tuple(self._packets))
+        return Segment(self._frames, delay, self.extradata, tuple(self._packets))
 
     def _take(self, packets: list[Packet]) -> None:
         for packet in packets:

@@ -76,7 +76,7 @@ def dub(  # noqa: PLR0913 - what a job can be told, by keyword
             mark_id=marks.origin.mark_id() if options.marks else None,
             seen=seeing.frame,
         )
-        store = open_store(work, clip, marks, anew=mask is not None or watch is not None)
+        store = open_store(work, clip, marks, here=executor.here, anew=mask is not None or watch is not None)
         passed = 0
         made = store.filled(partial(executor.make, work))
         with clock("render"), store, mask or nullcontext(), result, closing(made) as parts:
@@ -140,18 +140,19 @@ def open_job(
     return job
 
 
-def open_store(work: Work, clip: Clip, marks: Marks, *, anew: bool) -> PartStore:
+def open_store(work: Work, clip: Clip, marks: Marks, *, here: bool, anew: bool) -> PartStore:
     """Where the finished parts of a job are kept; nowhere those of a job of one part.
 
     Args:
         work, clip, marks: the job's.
+        here: whether this process draws.
         anew: make them all, since every frame is to be seen.
     """
     if len(work.ranges) == 1 or anew:
         return PartStore(None, work.ranges)
     folder = work.options.parts or (work.options.cache or default_cache()) / "parts"
     clear_old(folder)
-    return PartStore(folder / job_key(work.job, clip, work.options, marks, work.form), work.ranges)
+    return PartStore(folder / job_key(work, clip, marks, here=here), work.ranges)
 
 
 def open_writer(

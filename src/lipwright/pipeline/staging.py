@@ -21,7 +21,6 @@ from lipwright.runtime import Models
 
 AT_ONCE, AHEAD = 5_000, 500  # frames whose looks into the mouth are chosen together, and looked ahead at meanwhile
 BATCH = 250  # frames whose targets are made together
-SEEN, LEAST_SEEN = 0.3, 16  # of the face's size, around it, and pixels more: beyond that no renderer looks
 LEAST_TRUST = 0.05  # in a frame that is given another mouth
 MADE_HERE = RenderSpec(drive="mouth", crop="mesh")
 
@@ -182,7 +181,7 @@ def draw_aimed(renderer: Renderer, frame: Picture, aim: Aim, view: int, blur: np
         view: entry of the mouth bank, -1 for none.
         blur: (2,) float32 of the frame, see `Avatar.blur`.
     """
-    x, y, width, height = _around(aim, frame.shape)
+    x, y, width, height = renderer.area(aim.mesh, aim.target, frame.shape)
     mesh, target = aim.mesh - np.array((x, y, 0), np.float32), aim.target - np.array((x, y), np.float32)
     patch = renderer.render(Shot(frame.part(x, y, width, height), mesh, target, view, blur))
     return replace(patch, x=patch.x + x, y=patch.y + y)
@@ -280,16 +279,6 @@ class _Layer:
             blurs=avatar.blur[shown],
             starts=starts,
         )
-
-
-def _around(aim: Aim, size: tuple[int, ...]) -> tuple[int, int, int, int]:
-    """The part of a frame that holds all a renderer looks at: x, y, width, height. Whole chroma samples."""
-    points = np.concatenate([aim.mesh[:, :2], aim.target])
-    low, high = points.min(0), points.max(0)
-    room = SEEN * float((high - low).max()) + LEAST_SEEN
-    x0, y0 = np.clip(np.floor(low - room).astype(int) // 2 * 2, 0, np.subtract(size[1::-1], 2).clip(0))
-    x1, y1 = np.clip(np.ceil(high + room).astype(int), (x0 + 1, y0 + 1), size[1::-1])
-    return int(x0), int(y0), int(x1 - x0), int(y1 - y0)
 
 
 def _starts(outputs: np.ndarray, shown: np.ndarray, shots: np.ndarray) -> np.ndarray:

@@ -95,6 +95,16 @@ class Renderer(Protocol):
 
     def __init__(self, bank: MouthBank, teeth: Teeth = ...) -> None: ...
 
+    @staticmethod
+    def area(mesh: np.ndarray, target: np.ndarray, size: tuple[int, ...]) -> tuple[int, int, int, int]:
+        """The part of a frame that `render` looks at: x, y, width, height; whole chroma samples.
+
+        Args:
+            mesh, target: as of `Shot`.
+            size: height and width of the frame.
+        """
+        ...
+
     def render(self, shot: Shot) -> Patch:
         """Draw the mouth of one frame; the patch lies inside the frame."""
         ...

@@ -20,6 +20,7 @@ ABOVE, BEYOND = 0.16, 0.03  # and this far to the roots and beyond the edges
 DETAIL = (96, 192, 384)  # pixels per face unit of the pictures a row is drawn in
 GUM = np.array((0.80, 0.50, 0.50), np.float32)  # of the teeth's colour
 MOST_TURN = 0.9  # of the across axis: how far depth may shift a tooth
+TOUCH = 0.56  # of a tooth's width: what it covers to each side, where it touches its neighbour
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,15 +167,22 @@ def _picture(row: Row, detail: int) -> np.ndarray:
             own = width * (1 + 0.03 * random.standard_normal())
             middle, edge = side * (start + own / 2), -behind + row.unrest * random.standard_normal()
             lean = 0.06 * random.standard_normal()
-            x = (s - middle) - lean * (v - edge)
+            near = _columns(s - middle, TOUCH * own + abs(lean) * (ABOVE + BEYOND))
+            x = (s[near] - middle) - lean * (v - edge)
             shade, mask = _tooth(x, v - edge, (own, length, radius))
             tint = light * (1 + 0.03 * random.standard_normal())
-            colour += (shade * tint - colour) * mask[..., None]
-            cover = np.maximum(cover, mask)
+            colour[:, near] += (shade * tint - colour[:, near]) * mask[..., None]
+            cover[:, near] = np.maximum(cover[:, near], mask)
             start += own
     picture = np.dstack([colour * cover[..., None], cover])
     size = (round(2 * REACH * detail), round((ABOVE + BEYOND) * detail))
     return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+
+
+def _columns(s: np.ndarray, reach: float) -> slice:
+    """Columns no further than `reach` from 0, and one more on each side. (W,) evenly increasing."""
+    first, end = np.searchsorted(s, (-reach, reach))
+    return slice(max(int(first) - 1, 0), int(end) + 1)
 
 
 def _tooth(x: np.ndarray, v: np.ndarray, form: tuple[float, float, float]) -> tuple[np.ndarray, np.ndarray]:
@@ -185,7 +193,7 @@ def _tooth(x: np.ndarray, v: np.ndarray, form: tuple[float, float, float]) -> tu
     beside, beyond = np.abs(x) - half + radius, v + radius
     rim = np.hypot(np.maximum(beside, 0), np.maximum(beyond, 0)) + np.minimum(np.maximum(beside, beyond), 0) - radius
     # Neighbours touch: towards the root the gap closes in shade instead of showing the dark behind.
-    touch = np.where(v < -0.014, np.abs(x) - 0.56 * width, 1.0)
+    touch = np.where(v < -0.014, np.abs(x) - TOUCH * width, 1.0)
     mask = _step(np.maximum(-rim, -touch), -0.0008, 0.0008)
     round_off = 1 - 0.09 * np.square(x / half) - 0.12 * np.exp(-np.maximum(-rim, 0) / 0.005)
     root = _step(-v / length, 0.35, 1.05)

@@ -18,7 +18,9 @@ LOWER_OVAL = tuple(FACE_OVAL[8:29])  # from one ear lobe round the chin to the o
 BRIDGE = (116, 50, 5, 280, 345)  # the mask's upper edge: cheekbones and nose, where nothing moves
 MASK_REACH = 1.36  # how far beyond the face outline the mask goes; the warp is nearly still there
 FEATHER = 0.06  # of the eye distance
+BEYOND = 0.05  # of the eye distance, around all that and its feather: no outline goes further than its drive points
 RIM = 0.03  # of the eye distance, around the lips: there the warp is made pixel by pixel
+BAND = 32  # rows that are warped at a time, as wide as the mask is there
 MASK_STEP = 4  # the mask is drawn at a quarter of the size: it holds nothing finer
 
 
@@ -36,6 +38,18 @@ class WarpRenderer:
         self._teeth = teeth
         self._view = lru_cache(maxsize=32)(bank.view)
 
+    @staticmethod
+    def area(mesh: np.ndarray, target: np.ndarray, size: tuple[int, ...]) -> tuple[int, int, int, int]:
+        """See `Renderer.area`: all that the mask may cover, with room for its blur."""
+        middle = mesh[list(FACE_OVAL), :2].mean(0)
+        outline = middle + (np.concatenate([mesh[list(LOWER_OVAL), :2], target]) - middle) * MASK_REACH
+        points = np.concatenate([outline, mesh[list(BRIDGE), :2]])
+        eyes = float(np.linalg.norm(mesh[33, :2] - mesh[263, :2]))
+        room = 3 * max(FEATHER * eyes, MASK_STEP) + BEYOND * eyes + 2
+        x0, y0 = np.clip(np.floor(points.min(0) - room).astype(int) // 2 * 2, 0, np.subtract(size[1::-1], 2).clip(0))
+        x1, y1 = np.clip(np.ceil(points.max(0) + room).astype(int), (x0 + 1, y0 + 1), size[1::-1])
+        return int(x0), int(y0), int(x1 - x0), int(y1 - y0)
+
     def render(self, shot: Shot) -> Patch:
         """See `Renderer.render`."""
         tracked = shot.mesh[:, :2]
@@ -51,7 +65,7 @@ class WarpRenderer:
         maps = quick_map(source, there, ringed_triangles(), mask.shape, corner, _mouth_box(there, eyes))
         if seam is not None:
             roll_in(maps, seam, corner)
-        pixels = cv2.remap(shot.frame, *maps, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        pixels = _sampled(shot.frame, maps, mask, (x, y))
         if seam is not None:
             shade_seam(pixels, seam, corner)
         mouth = Mouth(mesh, moved[: len(mesh)], skin_tone(shot.frame, mesh), shot.blur, self._teeth)
@@ -60,6 +74,24 @@ class WarpRenderer:
 
     def _look(self, entry: int) -> MouthView | None:
         return None if entry < 0 else self._view(entry)
+
+
+def _sampled(
+    frame: np.ndarray, maps: tuple[np.ndarray, np.ndarray], mask: np.ndarray, corner: tuple[int, int]
+) -> np.ndarray:
+    """The frame seen through a sampling map, where the mask shows it; elsewhere as it is. (H, W, 3) uint8."""
+    (height, width), (x, y) = mask.shape, corner
+    out = frame[y : y + height, x : x + width].copy()
+    shows = mask > 0
+    left, right = shows.argmax(1), width - shows[:, ::-1].argmax(1)
+    left[~shows[np.arange(height), left]] = width  # rows that show nothing
+    for top in range(0, height, BAND):
+        rows = slice(top, top + BAND)
+        some = rows, slice(int(left[rows].min()), int(right[rows].max()))
+        if some[1].start < some[1].stop:
+            across, down = maps[0][some], maps[1][some]
+            cv2.remap(frame, across, down, cv2.INTER_CUBIC, out[some], cv2.BORDER_REPLICATE)
+    return out
 
 
 def _mouth_box(mesh: np.ndarray, eyes: float) -> tuple[int, int, int, int]:
