@@ -255,7 +255,7 @@ def options() -> argparse.Namespace:  # noqa: PLR0915 - one statement an option
     add("--ms-per-frame", type=float, default=38.0, help="measured: processor time of an output frame")
     add("--look-ms", type=float, default=8.0, help="measured: processor time of a frame of new footage")
     add("--join-ms", type=float, default=0.15, help="measured: driver's time for a frame that is joined")
-    add("--open-seconds", type=float, default=1.5, help="measured: until a core that has not the job yet can draw")
+    add("--open-seconds", type=float, default=1.5, help="about: until a core that has not the job yet can draw")
     add("--fps", type=float, default=25.0)
     add("--megabytes", type=float, default=20.0, help="measured: of a minute of video")
     add("--job-minutes", type=float, default=2.0, help="median length")

@@ -32,6 +32,7 @@ def test_other_machines_are_let_in_only_where_that_is_asked_for(refused):
 
 def test_what_makes_no_sense(refused):
     assert "sessions must be 1" in refused("--sessions", "0")
+    assert "port must be 0..65535" in refused("--port", "99999")
     assert "label" in refused("--label", "sometimes")
 
 

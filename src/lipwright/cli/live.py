@@ -51,6 +51,8 @@ def live(
         check_extra()
         if sessions < 1:
             raise OptionError(f"sessions must be 1 or more, got {sessions}")
+        if not 0 <= port <= 65535:
+            raise OptionError(f"port must be 0..65535, got {port}")
         options = DubOptions(
             person=person,
             fps=parse_rate(fps) if fps else None,

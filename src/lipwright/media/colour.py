@@ -163,16 +163,19 @@ class ToRgb:
 
     def __call__(self, frame: av.VideoFrame) -> np.ndarray:
         """One frame as (height, width, 3) uint8 RGB, C-contiguous, owned by the caller."""
-        width, height = self._size
-        # Bicubic only where the size changes (pixels that are not square); chroma alone is raised
-        # by bilinear.
-        resized = (frame.width, frame.height) != self._size
-        kernel = Interpolation.BICUBIC if resized else Interpolation.BILINEAR
         if not _is_yuv(frame.format):
-            flat = self._scaler.reformat(frame, width, height, "rgb24", interpolation=kernel)
+            flat = self._scaler.reformat(frame, *self._size, "rgb24", interpolation=self._kernel(frame))
             return np.ascontiguousarray(flat.to_ndarray())
-        wide = self._scaler.reformat(frame, width, height, "yuv444p", interpolation=kernel, **self._same)
-        return cv2.transform(cv2.merge(planes_of(wide)), self._matrix)
+        return cv2.transform(cv2.merge(planes_of(self.widened(frame))), self._matrix)
+
+    def widened(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """A YUV frame with 8 bits and chroma for every pixel."""
+        return self._scaler.reformat(frame, *self._size, "yuv444p", interpolation=self._kernel(frame), **self._same)
+
+    def _kernel(self, frame: av.VideoFrame) -> Interpolation:
+        """Bicubic only where the size changes (pixels that are not square); chroma alone is raised by bilinear."""
+        same = (frame.width, frame.height) == self._size
+        return Interpolation.BILINEAR if same else Interpolation.BICUBIC
 
 
 class FromRgb:

@@ -11,6 +11,7 @@ from lipwright.media.colour import ColourTags, ToRgb, planes_of, rgb_to_yuv_matr
 
 OWN_FORMATS = ("yuv420p", "yuvj420p")
 SCALERS_DIFFER = 4  # levels at most, on whatever processor; chroma that stands elsewhere makes dozens
+SOME_ROWS = 32  # of chroma that tell where it stands
 OWN_CODECS = ("h264", "hevc")  # which say where a chroma sample stands
 
 
@@ -230,6 +231,7 @@ def stands_left(frame: av.VideoFrame) -> bool:
     frame.make_writable()
     _, blue, _ = planes_of(frame)
     blue[:] = np.arange(blue.shape[0])[:, None] * 37 % 256 ^ np.arange(blue.shape[1]) * 101 % 256
-    tags = ColourTags.of(frame)
-    right = ToRgb(tags, frame.width, frame.height)(frame)
-    return cv2.norm(right, Picture(Stored(frame, tags)).rgb, cv2.NORM_INF) <= SCALERS_DIFFER
+    _, right, _ = planes_of(ToRgb(ColourTags.of(frame), frame.width, frame.height).widened(frame))
+    some = min(SOME_ROWS, len(blue))
+    made = wide_chroma(blue[: some + 1])[: 2 * some]
+    return cv2.norm(made, np.ascontiguousarray(right[: 2 * some]), cv2.NORM_INF) <= SCALERS_DIFFER

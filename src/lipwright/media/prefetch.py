@@ -1,4 +1,4 @@
-"""Bounded read-ahead: the only thread in the library."""
+"""Bounded read-ahead in a thread of its own."""
 
 import threading
 from collections import deque
