@@ -38,13 +38,17 @@ _SMALL = b"RIFF\x04\0\0\0WAVE"
 _HALF_READ = ("AssertionNotFound", "Decoding", "Signature", "Verify")
 # Nobody is asked over the network, and no pictures of people are put in.
 _SETTINGS: dict[str, Any] = {
-    "core": {"allowed_network_hosts": [], "decode_identity_assertions": False},
+    "core": {
+        "allowed_network_hosts": [],
+        "decode_identity_assertions": False,
+        "backing_store_memory_threshold_in_mb": 8,  # what it writes on the way goes to disk beyond that
+    },
     "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
     "builder": {"thumbnail": {"enabled": False}},
 }
 
-# Hashed in one piece, a file takes up to half a gigabyte of memory; in several it has more boxes.
-_LARGE = 256 << 20  # bytes
+# Hashed in one piece, a file takes as much memory as it is long; in several it has more boxes.
+_LARGE = 32 << 20  # bytes
 _IN_PIECES: dict[str, Any] = {"core": {"merkle_tree_chunk_size_in_kb": 16 << 10}}
 
 
