@@ -89,8 +89,8 @@ def _sampled(
         rows = slice(top, top + BAND)
         some = rows, slice(int(left[rows].min()), int(right[rows].max()))
         if some[1].start < some[1].stop:
-            how = {"interpolation": cv2.INTER_CUBIC, "borderMode": cv2.BORDER_REPLICATE}
-            cv2.remap(frame, maps[0][some], maps[1][some], dst=out[some], **how)
+            across, down = (values[some] for values in maps)
+            cv2.remap(frame, across, down, cv2.INTER_CUBIC, dst=out[some], borderMode=cv2.BORDER_REPLICATE)
     return out
 
 
