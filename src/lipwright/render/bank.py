@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from lipwright.facespace import DRIVE, INNER_RING, OUTER_RING, opening
 
@@ -211,12 +212,12 @@ def choose_views(bank: MouthBank, wanted: Wanted, after: int = -1) -> np.ndarray
     if not len(bank) or not len(wanted):
         return np.full(len(wanted), -1, np.int32)
     back = np.empty((len(wanted), len(bank)), np.int16)
-    total = np.zeros(len(bank), np.float32)
+    total, jumps = np.zeros(len(bank), np.float32), _jumps(bank.frames)
     if after >= 0:
         total[np.arange(len(bank)) != after] = np.inf
     for t, cost in enumerate(_costs(bank, wanted)):
         if not wanted.starts[t] and (t or after >= 0):
-            total, back[t] = _step(total, bank.frames)
+            total, back[t] = _step(total, jumps)
         else:
             back[t] = int(np.argmin(total))
             total = np.full_like(total, total.min())
@@ -232,28 +233,34 @@ def choose_views(bank: MouthBank, wanted: Wanted, after: int = -1) -> np.ndarray
 def _costs(bank: MouthBank, wanted: Wanted) -> Iterator[np.ndarray]:
     """What each entry costs in each frame, jumps left out. F times (B,) float32, eye distances."""
     view_blurs, blurs = bank.blurs.max(1), wanted.blurs.max(1)
+    across, down = np.ascontiguousarray(np.moveaxis(bank.shapes, 2, 0))
     for t in range(len(wanted)):
         lack = wanted.openings[t] - bank.openings
-        cost = np.linalg.norm(wanted.rings[t] - bank.shapes, axis=2).mean(1)
+        x, y = wanted.rings[t, :, 0] - across, wanted.rings[t, :, 1] - down
+        cost = np.sqrt(x * x + y * y).mean(1)
         cost += np.where(lack > 0, 0.6 * lack, -0.3 * lack) + 0.05 * np.abs(wanted.angles[t] - bank.angles).sum(1)
         yield cost + np.maximum(view_blurs - blurs[t], 0)
 
 
 JUMP_COST, JUMP_CAP = 0.001, 0.02
+NEAR = round(JUMP_CAP / JUMP_COST)  # entries away: further ones are as far in source frames, and cost the cap
 
 
-def _step(total: np.ndarray, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _jumps(frames: np.ndarray) -> np.ndarray:
+    """What a step to each entry costs from those up to `NEAR` before and after it. (2 NEAR + 1, B) float32."""
+    beside = sliding_window_view(np.pad(frames, NEAR), len(frames))
+    return np.minimum(JUMP_COST * np.abs(beside - frames), JUMP_CAP).astype(np.float32)
+
+
+def _step(total: np.ndarray, jumps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Cheapest predecessor of every entry: a neighbour within reach of the cap, or the best of all at the cap."""
     best = int(np.argmin(total))
     cost = np.full_like(total, total[best] + JUMP_CAP)
     came = np.full(len(total), best, np.int32)
-    for shift in range(-20, 21):
-        a, b = max(0, -shift), min(len(total), len(total) - shift)
-        if a >= b:
-            continue
-        jump = np.minimum(JUMP_COST * np.abs(frames[a + shift : b + shift] - frames[a:b]), JUMP_CAP)
-        offer = total[a + shift : b + shift] + jump.astype(np.float32)
-        better = offer < cost[a:b]
-        cost[a:b][better] = offer[better]
-        came[a:b][better] = np.arange(a + shift, b + shift, dtype=np.int32)[better]
+    offers = sliding_window_view(np.pad(total, NEAR, constant_values=np.inf), len(total)) + jumps
+    nearest = offers.argmin(0)
+    offer = np.take_along_axis(offers, nearest[None], 0)[0]
+    better = offer < cost
+    cost[better] = offer[better]
+    came[better] = np.flatnonzero(better) + nearest[better] - NEAR
     return cost, came

@@ -89,8 +89,8 @@ def _sampled(
         rows = slice(top, top + BAND)
         some = rows, slice(int(left[rows].min()), int(right[rows].max()))
         if some[1].start < some[1].stop:
-            across, down = maps[0][some], maps[1][some]
-            cv2.remap(frame, across, down, cv2.INTER_CUBIC, out[some], cv2.BORDER_REPLICATE)
+            across, down = (values[some] for values in maps)
+            cv2.remap(frame, across, down, cv2.INTER_CUBIC, dst=out[some], borderMode=cv2.BORDER_REPLICATE)
     return out
 
 

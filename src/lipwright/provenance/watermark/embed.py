@@ -1,6 +1,7 @@
 """The mark put into a frame."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import av
 import cv2
@@ -21,6 +22,7 @@ from lipwright.provenance.watermark.pattern import (
 )
 
 WORK = 8  # samples along a cell while deciding how strong it becomes
+LEAPS = 2.5  # pixels for each of those, from which one look at the picture would miss some
 REACH = 1.5 * SIDE  # cells: no marked window is smaller. A fainter mark on more cells is read as well, and seen less
 # Amplitudes, of 255. Brightness follows the texture that hides it, the blue difference the colour of skin.
 TEXTURE, FAINT, STRONG = 1.8, 0.6, 5.5
@@ -30,7 +32,7 @@ DARK, LIGHT = 90.0, 230.0  # brightness below and above which blue is seen more 
 ENLARGED, LARGEST = 640.0, 1.5  # shorter side below which the mark grows, as encoding takes more of it; how far
 YIELD, LEAST, MOST = 0.7, 0.2, 2.0  # how far the amplitude gives way to a picture that agrees with the bit already
 STEP = 4  # steps of the change for each of 255
-DITHER = np.array(((-2, 1), (2, -1)), np.int16)  # steps: in chroma, half a level would be rounded away where it is flat
+DITHER = np.array(((0, 3), (4, 1)), np.uint8)  # steps, 2 of them none: in chroma, half a level would be rounded away
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +93,8 @@ class Watermark:
         tags = ColourTags.of(frame)
         small = cv2.transform(cv2.merge([_shrunk(part, window) for part in parts]), yuv_to_rgb_matrix(tags))
         change = cv2.transform(self._change(small, window), rgb_to_yuv_matrix(tags)[:, :3].copy())
-        for part, of, dither in zip(parts, cv2.split(change), (None, DITHER, DITHER), strict=True):
-            _add(part, of, dither)
+        for part, of, dithered in zip(parts, cv2.split(change), (False, True, True), strict=True):
+            _add(part, of, dithered=dithered)
 
     def _window(self, area: Area | None) -> "_Window | None":
         if area is None or not (self._columns and self._rows):
@@ -127,7 +129,7 @@ class Watermark:
         waves = []
         for of in range(PLANES):
             fine = without_coarse(np.ascontiguousarray(planes[..., of]), of, WORK)
-            repeated = np.tile(wave(of, WORK), (rows, columns))
+            repeated = _waves(of, rows, columns)
             there = _by_cell(fine * repeated) / float(np.mean(wave(of, WORK) ** 2))
             limit = self._gain * (_brightness_limit(fine) if of == 0 else _blue_limit(small, planes))
             needed = np.clip(1 - YIELD * wanted[of] * there / limit, LEAST, MOST)
@@ -156,20 +158,33 @@ class _Window:
 def _shrunk(pixels: np.ndarray, window: _Window) -> np.ndarray:
     """The work picture of a window. (H, W[, 3]) uint8 to (rows * WORK, columns * WORK[, 3]) uint8."""
     high, wide = (WORK * cells for cells in window.fade.shape)
-    # Two steps, a third of the time of one: what is missed between the samples does not matter here.
-    twice = cv2.resize(pixels, (2 * wide, 2 * high), interpolation=cv2.INTER_LINEAR)
-    return cv2.resize(twice, (wide, high), interpolation=cv2.INTER_AREA)
+    if pixels.shape[0] > LEAPS * high:
+        # Two steps, a third of the time of one: what is missed between the samples does not matter here.
+        pixels = cv2.resize(pixels, (2 * wide, 2 * high), interpolation=cv2.INTER_LINEAR)
+        return cv2.resize(pixels, (wide, high), interpolation=cv2.INTER_AREA)
+    return cv2.resize(pixels, (wide, high), interpolation=cv2.INTER_LINEAR)
 
 
-def _add(pixels: np.ndarray, change: np.ndarray, dither: np.ndarray | None = None) -> None:
-    """Add what a work picture holds to a window, in place. (H, W[, 3]) uint8, (h, w[, 3]) float32; tile of `DITHER`."""
-    steps = cv2.convertScaleAbs(change, alpha=STEP, beta=128)
+@lru_cache(maxsize=8)
+def _dither(size: tuple[int, int]) -> np.ndarray:
+    """`DITHER` over and over. (H, W) uint8, not to be written to."""
+    (high, wide), (tall, broad) = size, DITHER.shape
+    return np.tile(DITHER, (-(-high // tall), -(-wide // broad)))[:high, :wide]
+
+
+@lru_cache(maxsize=8)
+def _waves(of: int, rows: int, columns: int) -> np.ndarray:
+    """The wave of a plane in each cell. (rows * WORK, columns * WORK) float32, not to be written to."""
+    return np.tile(wave(of, WORK), (rows, columns))
+
+
+def _add(pixels: np.ndarray, change: np.ndarray, *, dithered: bool = False) -> None:
+    """Add what a work picture holds to a window, in place. (H, W[, 3]) uint8, (h, w[, 3]) float32."""
+    steps, none = cv2.convertScaleAbs(change, alpha=STEP, beta=128), 128
     steps = cv2.resize(steps, pixels.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    if dither is not None:
-        (high, wide), (tall, broad) = pixels.shape, dither.shape
-        tiled = np.tile(dither, (-(-high // tall), -(-wide // broad)))[:high, :wide]
-        steps = cv2.add(steps, tiled, dtype=cv2.CV_8U)
-    cv2.addWeighted(pixels, 1, steps, 1 / STEP, -128 / STEP, dst=pixels)
+    if dithered:
+        steps, none = cv2.add(steps, _dither(pixels.shape)), none + 2
+    cv2.addWeighted(pixels, 1, steps, 1 / STEP, -none / STEP, dst=pixels)
 
 
 def _by_cell(samples: np.ndarray) -> np.ndarray:
