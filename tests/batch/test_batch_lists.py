@@ -30,18 +30,18 @@ def test_a_table_and_json_lines_mean_the_same(tmp_path):
         f"\ufeff{HEADER},crf,intensity,still,fps,marks,label-text,watermark\r\n"
         'a.mp4,b.wav,c.mp4,20,0.5,on,29.97,off,"made, not said",logo.png\r\n'
         "\r\n"
-        "a.mp4,/x/b.wav,s3://bucket/d.mp4,,,,,,,\r\n",
+        "a.mp4,/x/b.wav,file:///bucket/d.mp4,,,,,,,\r\n",
     )
     row = {"video": "a.mp4", "audio": "b.wav", "output": "c.mp4", "crf": 20, "intensity": 0.5, "still": True,
            "fps": "29.97", "marks": False, "label_text": "made, not said", "watermark": "logo.png"}  # fmt: skip
-    other = {"video": "a.mp4", "audio": "/x/b.wav", "output": "s3://bucket/d.mp4", "crf": None}
+    other = {"video": "a.mp4", "audio": "/x/b.wav", "output": "file:///bucket/d.mp4", "crf": None}
     lines = planned(tmp_path, f"{json.dumps(row)}\n\n{json.dumps(other)}\n", "jobs.jsonl")
     assert [(one.video, one.audio, one.output, one.options) for one in table] == [
         (one.video, one.audio, one.output, one.options) for one in lines
     ]
     first, second = table
     assert (first.video, first.output) == (tmp_path / "a.mp4", tmp_path / "c.mp4")
-    assert (second.audio, second.output) == (Path("/x/b.wav"), "s3://bucket/d.mp4")
+    assert (second.audio, second.output) == (Path("/x/b.wav"), "file:///bucket/d.mp4")
     assert (first.options.encode.crf, first.options.intensity, first.options.still) == (20, 0.5, True)
     assert (first.options.fps, first.options.marks) == (Fraction(30000, 1001), False)
     assert first.options.overlays[0].picture == tmp_path / "logo.png"
@@ -137,7 +137,7 @@ def test_jobs_that_would_meet_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"o\.mask\.mp4"):
         planned(tmp_path, f"{HEADER},mask-debug\nv.mp4,a,o.mp4,yes\nv.mp4,a,o.mask.mp4,\n")
     with pytest.raises(InputError, match="mask-debug writes a second file"):
-        planned(tmp_path, f"{HEADER},mask-debug\nv.mp4,a,s3://b/o.mp4,yes\n")
+        planned(tmp_path, f"{HEADER},mask-debug\nv.mp4,a,file:///b/o.mp4,yes\n")
 
 
 def test_every_option_has_a_reader(tmp_path):

@@ -17,7 +17,7 @@ from lipwright.media import read_sound
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def chromium():
     if sync_playwright is None:
         pytest.skip("needs playwright")
@@ -36,7 +36,7 @@ def chromium():
         browser.close()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def service(chromium, tmp_path_factory):
     with ServiceProcess(tmp_path_factory.mktemp("service") / "data", "--set", "least_free_bytes=0") as running:
         yield running
