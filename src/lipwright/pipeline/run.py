@@ -111,6 +111,8 @@ def dub_frames(
 ) -> Iterator[np.ndarray]:
     """The frames `dub` would write, pictures, label and mark included, one at a time, nothing encoded.
 
+    Marked in RGB, where `dub` marks a file's own numbers: the two are the same to within rounding.
+
     Yields:
         (H, W, 3) uint8 RGB.
 
